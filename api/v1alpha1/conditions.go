@@ -1,0 +1,114 @@
+package v1alpha1
+
+// Condition types. Ready, Reconciling and Stalled follow kstatus; the others speak about the rollout itself.
+const (
+	// ConditionReady is True when the object is valid, everything it refers to exists and its machinery works.
+	// On a rollout it does not mean "finished": a rollout that is half-way and well is Ready.
+	ConditionReady = "Ready"
+	// ConditionStalled is present, and True, only when nothing will change until a person changes an object. The message says which.
+	ConditionStalled = "Stalled"
+	// ConditionProgressing is True while sites can move. When False, the reason says what everything waits for.
+	ConditionProgressing = "Progressing"
+	// ConditionGatePassed tells the verdict of the gate that a site stands at: True is Pass, False is Fail, Unknown is Wait.
+	ConditionGatePassed = "GatePassed"
+	// ConditionHeld is True when a site failed its exit gate and stays in its phase until the numbers recover.
+	ConditionHeld = "Held"
+	// ConditionCompleted is True when a site has passed every phase, or every site of a rollout has.
+	ConditionCompleted = "Completed"
+)
+
+// Reasons of Ready, and of Stalled when Ready is False for good.
+const (
+	// ReasonValid: the object is well-formed and everything it refers to exists.
+	ReasonValid = "Valid"
+	// ReasonReferenceNotFound: the object names another object that does not exist in the namespace.
+	ReasonReferenceNotFound = "ReferenceNotFound"
+	// ReasonInvalidSpec: a field holds a value that cannot work. The message names the field and the remedy.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonPlanInvalid: a rollout cannot be resolved into a plan, in whole or for the phase of this site.
+	ReasonPlanInvalid = "PlanInvalid"
+	// ReasonSecretNotFound: a secret, or the key in it, that a provider names is missing.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonProviderNotReady: the KPI's provider exists but cannot be used; its own Ready condition says why.
+	ReasonProviderNotReady = "ProviderNotReady"
+	// ReasonMeasured: the KPI's last measurement succeeded for every site that the source knows.
+	ReasonMeasured = "Measured"
+	// ReasonNotMeasured: the KPI has not been measured yet.
+	ReasonNotMeasured = "NotMeasured"
+	// ReasonNoData: the source answered without a value for any site of the namespace.
+	ReasonNoData = "NoData"
+	// ReasonAmbiguousAnswer: the source gave more than one value for a site, or values without the site label. Those values are not used.
+	ReasonAmbiguousAnswer = "AmbiguousAnswer"
+)
+
+// Reasons of a site's state, also of its conditions Progressing, Held and Completed.
+const (
+	// ReasonWaitingForWave: an earlier wave has not completed.
+	ReasonWaitingForWave = "WaitingForWave"
+	// ReasonWaitingForSlot: maxConcurrent sites are already in flight.
+	ReasonWaitingForSlot = "WaitingForSlot"
+	// ReasonThroughReached: the site has passed every phase up to spec.through of its rollout.
+	ReasonThroughReached = "ThroughReached"
+	// ReasonSuspended: the rollout is suspended.
+	ReasonSuspended = "Suspended"
+	// ReasonSiteNotFound: the RolloutSite was deleted after its rollout began.
+	ReasonSiteNotFound = "SiteNotFound"
+	// ReasonNotInWave: no wave of the rollout selects the site any more.
+	ReasonNotInWave = "NotInWave"
+	// ReasonEntryGateFailed: the site does not meet the entry gate of its next phase.
+	ReasonEntryGateFailed = "EntryGateFailed"
+	// ReasonEntryGateWaiting: the entry gate cannot be judged yet, or a criterion has not been met for long enough.
+	ReasonEntryGateWaiting = "EntryGateWaiting"
+	// ReasonSoaking: the phase runs and its soak time is not over.
+	ReasonSoaking = "Soaking"
+	// ReasonExitGateWaiting: the soak is over and the exit gate cannot be judged yet, or a criterion has not been met for long enough.
+	ReasonExitGateWaiting = "ExitGateWaiting"
+	// ReasonExitGateFailed: the soak is over and a criterion of the exit gate is not met.
+	ReasonExitGateFailed = "ExitGateFailed"
+	// ReasonPhaseStarted: the site began a phase (reason of a transition).
+	ReasonPhaseStarted = "PhaseStarted"
+	// ReasonPhasePassed: the site's exit gate passed (reason of a transition).
+	ReasonPhasePassed = "PhasePassed"
+	// ReasonCreated: the site joined the rollout (reason of a transition).
+	ReasonCreated = "Created"
+	// ReasonRecovered: a held site meets its criteria again (reason of a transition).
+	ReasonRecovered = "Recovered"
+	// ReasonPhaseAdded: the plan gained a phase that a completed site has not passed (reason of a transition).
+	ReasonPhaseAdded = "PhaseAdded"
+	// ReasonAllPhasesPassed: nothing is left to do.
+	ReasonAllPhasesPassed = "AllPhasesPassed"
+)
+
+// Reasons of a rollout's Progressing condition, besides those of sites.
+const (
+	// ReasonSitesMoving: at least one site is in flight and none is held.
+	ReasonSitesMoving = "SitesMoving"
+	// ReasonSitesHeld: at least one site is held at a gate. Other sites may still move.
+	ReasonSitesHeld = "SitesHeld"
+	// ReasonSitesWaiting: no site is in a phase; sites wait for an entry gate, a wave or to be admitted.
+	ReasonSitesWaiting = "SitesWaiting"
+	// ReasonNoSites: no wave selects a site.
+	ReasonNoSites = "NoSites"
+)
+
+// Reasons of a criterion's verdict.
+const (
+	// ReasonMet: Pass. The criterion is met, and has been for its `for`.
+	ReasonMet = "Met"
+	// ReasonHolding: Wait. The criterion is met but not yet for its `for`.
+	ReasonHolding = "Holding"
+	// ReasonNotMet: Fail. The latest value misses the threshold.
+	ReasonNotMet = "NotMet"
+	// ReasonSampleMissing: Wait. The latest measurement has no value for the site.
+	ReasonSampleMissing = "SampleMissing"
+	// ReasonStale: Wait. The latest value is older than the KPI's staleAfter.
+	ReasonStale = "Stale"
+	// ReasonNotANumber: Wait. The source answered NaN or an infinity.
+	ReasonNotANumber = "NotANumber"
+	// ReasonAmbiguous: Wait. The source gave more than one value for the site.
+	ReasonAmbiguous = "Ambiguous"
+	// ReasonSourceFailed: Wait. The latest measurement failed; the KPI's Ready condition has the source's error.
+	ReasonSourceFailed = "SourceFailed"
+	// ReasonEvidenceTooEarly: Wait. The window of the latest value began before the attempt.
+	ReasonEvidenceTooEarly = "EvidenceTooEarly"
+)

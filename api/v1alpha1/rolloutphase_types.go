@@ -1,0 +1,108 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ApplicationLevel is how far a phase takes the CRM.
+//
+// +kubebuilder:validation:Enum=InformationIntegration;WorkflowCoordination;DecisionAnalysis
+type ApplicationLevel string
+
+// The application levels, in the order in which a CRM reaches them.
+const (
+	// ApplicationLevelInformationIntegration: one record per customer.
+	ApplicationLevelInformationIntegration ApplicationLevel = "InformationIntegration"
+	// ApplicationLevelWorkflowCoordination: departments work in the CRM together.
+	ApplicationLevelWorkflowCoordination ApplicationLevel = "WorkflowCoordination"
+	// ApplicationLevelDecisionAnalysis: the CRM steers the business.
+	ApplicationLevelDecisionAnalysis ApplicationLevel = "DecisionAnalysis"
+)
+
+// RolloutPhaseSpec describes one step that every site goes through.
+type RolloutPhaseSpec struct {
+	// description says for people what happens in the phase. Unset: nothing is shown.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Description string `json:"description,omitempty"`
+
+	// applicationLevel is how far this phase takes the CRM. Unset: the phase does not change it.
+	//
+	// +optional
+	ApplicationLevel ApplicationLevel `json:"applicationLevel,omitempty"`
+
+	// entryGate must pass before a site starts the phase. It judges the site as it stands: windows may lie before the phase.
+	// A site that waits at its entry gate already holds its slot in maxConcurrent. Unset: a site starts as soon as it is admitted.
+	//
+	// +optional
+	EntryGate *LocalReference `json:"entryGate,omitempty"`
+
+	// soak is how long the phase runs at least, counted from its start, before the exit gate may pass or hold the site.
+	// Unset: no minimum.
+	//
+	// +optional
+	Soak Duration `json:"soak,omitempty"`
+
+	// exitGate must pass before the site leaves the phase. Only measurements whose whole window lies after the start of the phase count.
+	// Unset: the phase is passed when the soak is over.
+	//
+	// +optional
+	ExitGate *LocalReference `json:"exitGate,omitempty"`
+}
+
+// RolloutPhaseStatus says whether the phase can be used.
+type RolloutPhaseStatus struct {
+	// observedGeneration is the metadata.generation that this status speaks about.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, and Stalled when the phase refers to a gate that does not exist.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RolloutPhase is one step that every site goes through: assess, prepare, migrate, parallel-run, go-live, stabilise, optimise, or others.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=rolloutphases,shortName=rphase,categories=crm
+// +kubebuilder:printcolumn:name="Entry gate",type=string,JSONPath=`.spec.entryGate.name`
+// +kubebuilder:printcolumn:name="Soak",type=string,JSONPath=`.spec.soak`
+// +kubebuilder:printcolumn:name="Exit gate",type=string,JSONPath=`.spec.exitGate.name`
+// +kubebuilder:printcolumn:name="Level",type=string,JSONPath=`.spec.applicationLevel`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must have at most 63 characters"
+type RolloutPhase struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata. The name has at most 63 characters.
+	//
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec describes the phase.
+	//
+	// +required
+	Spec RolloutPhaseSpec `json:"spec,omitzero"`
+
+	// status says whether the phase can be used.
+	//
+	// +optional
+	Status RolloutPhaseStatus `json:"status,omitzero"`
+}
+
+// RolloutPhaseList is a list of RolloutPhase.
+//
+// +kubebuilder:object:root=true
+type RolloutPhaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []RolloutPhase `json:"items"`
+}

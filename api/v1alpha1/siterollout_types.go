@@ -1,0 +1,255 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Labels that the operator puts on every SiteRollout.
+const (
+	// LabelRollout names the CRMRollout.
+	LabelRollout = "rollout.crmops.dev/rollout"
+	// LabelSite names the RolloutSite.
+	LabelSite = "rollout.crmops.dev/site"
+	// LabelWave names the wave that selected the site last.
+	LabelWave = "rollout.crmops.dev/wave"
+)
+
+// SiteState is where a site stands in its current phase.
+//
+// +kubebuilder:validation:Enum=Pending;Waiting;Proving;Held;Completed
+type SiteState string
+
+// The states of a site.
+const (
+	// SitePending: the site has just joined the rollout and has not been looked at.
+	SitePending SiteState = "Pending"
+	// SiteWaiting: the site waits to start its current phase. The reason says for what.
+	SiteWaiting SiteState = "Waiting"
+	// SiteProving: the phase runs: it soaks, or its exit gate is being proved.
+	SiteProving SiteState = "Proving"
+	// SiteHeld: the soak is over and the exit gate fails. The site goes on when its numbers recover.
+	SiteHeld SiteState = "Held"
+	// SiteCompleted: every phase has been passed.
+	SiteCompleted SiteState = "Completed"
+)
+
+// SiteRolloutSpec is written by the operator, and by nobody else.
+type SiteRolloutSpec struct {
+	// rollout is the CRMRollout that this belongs to.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="rollout cannot change"
+	Rollout string `json:"rollout,omitempty"`
+
+	// site is the RolloutSite that moves.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="site cannot change"
+	Site string `json:"site,omitempty"`
+
+	// wave is the wave that the site is in. Unset: no wave selects it any more; it is not admitted any further.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Wave string `json:"wave,omitempty"`
+
+	// admittedThrough is the last phase that the site may start. Unset: none yet.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	AdmittedThrough string `json:"admittedThrough,omitempty"`
+
+	// admittedAt is when admittedThrough was last changed. Unset: the site has not been admitted.
+	//
+	// +optional
+	AdmittedAt *metav1.Time `json:"admittedAt,omitempty"`
+}
+
+// PhaseRecord is what happened to the site in one phase. It never changes once the phase is passed.
+type PhaseRecord struct {
+	// name of the phase.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// attempt is the number of times that the site has started the phase.
+	//
+	// +required
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// startedAt is when the attempt began.
+	//
+	// +required
+	StartedAt metav1.Time `json:"startedAt,omitzero"`
+
+	// passedAt is when the exit gate passed. Unset: it has not.
+	//
+	// +optional
+	PassedAt *metav1.Time `json:"passedAt,omitempty"`
+
+	// evidence that passed the exit gate. Unset: the phase has not been passed, or has no exit gate.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=criterion
+	// +kubebuilder:validation:MaxItems=16
+	Evidence []Evidence `json:"evidence,omitempty"`
+}
+
+// Transition is one step in the site's story. It never changes.
+type Transition struct {
+	// sequence counts the site's transitions from 1, without gaps.
+	//
+	// +required
+	Sequence int64 `json:"sequence,omitempty"`
+
+	// time of the step.
+	//
+	// +required
+	Time metav1.Time `json:"time,omitzero"`
+
+	// from is the state before.
+	//
+	// +required
+	From SiteState `json:"from,omitempty"`
+
+	// to is the state after.
+	//
+	// +required
+	To SiteState `json:"to,omitempty"`
+
+	// phase that the step belongs to: the one that was started, held, resumed or passed.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Phase string `json:"phase,omitempty"`
+
+	// attempt at the phase. Unset: the phase had not started.
+	//
+	// +optional
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// reason of the step, for machines.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Reason string `json:"reason,omitempty"`
+
+	// message says the same for people.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+}
+
+// SiteRolloutStatus is the site's whole story.
+type SiteRolloutStatus struct {
+	// observedGeneration is the metadata.generation that this status speaks about.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// state is where the site stands in its current phase. Unset: it has not been looked at.
+	//
+	// +optional
+	State SiteState `json:"state,omitempty"`
+
+	// currentPhase is the phase that the site is in, or waits to start. Unset: all phases are passed, or none is known.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	CurrentPhase string `json:"currentPhase,omitempty"`
+
+	// reason why the site is where it is, for machines.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Reason string `json:"reason,omitempty"`
+
+	// message says the same for people: what is missing, and since when or until when.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// nextLook is when something can change by itself, as of the last time this status was written: the end of a soak, or the next measurement of a KPI.
+	// Unset: only another object's change can move the site.
+	//
+	// +optional
+	NextLook *metav1.Time `json:"nextLook,omitempty"`
+
+	// gate that the site stands at. Unset: there is none, or the site is not admitted to the phase.
+	//
+	// +optional
+	Gate *GateReport `json:"gate,omitempty"`
+
+	// phases that the site has started, in the order of their start. A plan has at most 16 phases at a time; more can gather here when a plan changes.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Phases []PhaseRecord `json:"phases,omitempty"`
+
+	// transitions are the latest 64 steps, oldest first.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Transitions []Transition `json:"transitions,omitempty"`
+
+	// conditions are Ready, Progressing, GatePassed, Held, Completed, and Stalled when the phase cannot be judged before an object is changed.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// MaxTransitions is the number of transitions that status.transitions keeps.
+const MaxTransitions = 64
+
+// SiteRollout is the story of one site in one rollout. The operator creates it; people read it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=siterollouts,shortName=sroll,categories=crm
+// +kubebuilder:printcolumn:name="Site",type=string,JSONPath=`.spec.site`
+// +kubebuilder:printcolumn:name="Wave",type=string,JSONPath=`.spec.wave`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.currentPhase`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type SiteRollout struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata. The name is the rollout's name, a dot and the site's name.
+	//
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is written by the operator, and by nobody else.
+	//
+	// +required
+	Spec SiteRolloutSpec `json:"spec,omitzero"`
+
+	// status is the site's whole story.
+	//
+	// +optional
+	Status SiteRolloutStatus `json:"status,omitzero"`
+}
+
+// SiteRolloutList is a list of SiteRollout.
+//
+// +kubebuilder:object:root=true
+type SiteRolloutList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []SiteRollout `json:"items"`
+}

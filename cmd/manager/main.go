@@ -1,0 +1,77 @@
+// Command manager runs the controllers of the CRM rollout operator.
+package main
+
+import (
+	"fmt"
+	"os"
+	_ "time/tzdata" // time zones of sites, in an image that has none
+
+	"github.com/spf13/pflag"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/crmops/rollout-operator/internal/version"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	opts, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if opts.showVersion {
+		fmt.Println("manager", version.Version)
+		return nil
+	}
+	logger, err := opts.logger(os.Stderr)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(logger)
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("no way to the API server: %w", err)
+	}
+	ctx := ctrl.SetupSignalHandler()
+	mgr, err := setup(ctx, config, opts)
+	if err != nil {
+		return err
+	}
+	logger.Info("Starting", "version", version.Version)
+	return mgr.Start(ctx)
+}
+
+// options are what the command line says.
+type options struct {
+	metricsAddress, healthAddress string
+	leaderElect                   bool
+	leaderElectionNamespace       string
+	namespaces                    []string
+	logLevel, logFormat           string
+	showVersion                   bool
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := pflag.NewFlagSet("manager", pflag.ContinueOnError)
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address that serves /metrics; 0 switches it off")
+	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 switches it off")
+	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers work at a time")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the one that the manager runs in)")
+	flags.StringSliceVar(&o.namespaces, "namespace", nil, "namespace to look after, repeatable (default: all)")
+	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info or error")
+	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	return o, nil
+}

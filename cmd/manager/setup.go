@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/controllers/crmrollout"
+	"github.com/crmops/rollout-operator/controllers/definition"
+	"github.com/crmops/rollout-operator/controllers/kpi"
+	"github.com/crmops/rollout-operator/controllers/metricprovider"
+	"github.com/crmops/rollout-operator/controllers/siterollout"
+	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/provider"
+)
+
+// stopTimeout is how long running reconciles may take to end. It is shorter than the grace period of a Pod.
+const stopTimeout = 20 * time.Second
+
+func (o options) logger(w io.Writer) (logr.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return logr.Logger{}, fmt.Errorf("--log-level: %w", err)
+	}
+	settings := &slog.HandlerOptions{Level: level}
+	switch o.logFormat {
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(w, settings)), nil
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(w, settings)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format: %q is neither json nor text", o.logFormat)
+}
+
+// setup wires everything together. Nothing runs before the manager is started.
+func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("build scheme: %w", err)
+		}
+	}
+	timeout := stopTimeout
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         o.cache(),
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "crm-rollout-operator.crmops.dev",
+		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // main returns, and the process ends, as soon as the manager stops
+		GracefulShutdownTimeout:       &timeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create manager: %w", err)
+	}
+	if err := catalogue.AddIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	if err := addControllers(mgr); err != nil {
+		return nil, err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("add health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("add readiness check: %w", err)
+	}
+	return mgr, nil
+}
+
+func (o options) cache() cache.Options {
+	if len(o.namespaces) == 0 {
+		return cache.Options{}
+	}
+	namespaces := make(map[string]cache.Config, len(o.namespaces))
+	for _, namespace := range o.namespaces {
+		namespaces[namespace] = cache.Config{}
+	}
+	return cache.Options{DefaultNamespaces: namespaces}
+}
+
+func addControllers(mgr ctrl.Manager) error {
+	providers, store, budget, wall := provider.NewRegistry(), measure.NewStore(), measure.NewRefreshBudget(), clock.RealClock{}
+	if err := mgr.Add(closing{providers}); err != nil {
+		return fmt.Errorf("add provider registry: %w", err)
+	}
+	for _, collector := range []prometheus.Collector{measure.Collector{Store: store}, siterollout.Collector{Reader: mgr.GetCache()}} {
+		if err := metrics.Registry.Register(collector); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	recorder := mgr.GetEventRecorder("crm-rollout-operator")
+	controllers := []interface{ SetupWithManager(ctrl.Manager) error }{
+		&metricprovider.Reconciler{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Providers: providers, Clock: wall},
+		&kpi.Reconciler{Client: mgr.GetClient(), Providers: providers, Store: store, Budget: budget, Events: recorder, Clock: wall},
+		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Phases},
+		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Gates},
+		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
+		&siterollout.Reconciler{Client: mgr.GetClient(), Store: store, Budget: budget, Events: recorder, Clock: wall},
+		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Budget: budget, Events: recorder, Clock: wall},
+	}
+	for _, c := range controllers {
+		if err := c.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("set up %T: %w", c, err)
+		}
+	}
+	return nil
+}
+
+// closing closes the sources when the manager stops.
+type closing struct{ providers *provider.Registry }
+
+// Start waits for the end.
+func (c closing) Start(ctx context.Context) error {
+	<-ctx.Done()
+	c.providers.Close()
+	return nil
+}

@@ -1,0 +1,87 @@
+// Package crmrollout gives every site of a rollout its SiteRollout, and admits sites to phases.
+package crmrollout
+
+import (
+	"context"
+
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+// Reconciler admits sites.
+type Reconciler struct {
+	// Client reads from the cache and writes.
+	Client client.Client
+	// Live reads from the API server, past the cache.
+	Live client.Reader
+	// Budget pays for writes that bring nothing but newer numbers.
+	Budget *measure.RefreshBudget
+	// Events tells people when a plan becomes invalid, a wave opens and a rollout completes.
+	Events events.EventRecorder
+	// Clock tells the time of admissions.
+	Clock clock.PassiveClock
+
+	ledger ledger
+}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	changedOrLabelled := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))
+	all := handler.EnqueueRequestsFromMapFunc(r.ofNamespace)
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.CRMRollout{}, changed).
+		Owns(&v1alpha1.SiteRollout{}).
+		Watches(&v1alpha1.RolloutSite{}, all, changedOrLabelled).
+		Watches(&v1alpha1.RolloutPhase{}, all, changed).
+		Watches(&v1alpha1.AcceptanceGate{}, all, changed).
+		Watches(&v1alpha1.KPI{}, all).
+		Complete(r)
+}
+
+// ofNamespace asks for every rollout of a namespace. There are a few.
+func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconcile.Request {
+	var list v1alpha1.CRMRolloutList
+	if err := r.Client.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list rollouts to look at again")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts/status,verbs=patch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts/finalizers,verbs=update
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile brings the SiteRollouts of one rollout up to date and admits the sites that may go on.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s, err := r.observe(ctx, req)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if s.rollout == nil {
+		r.ledger.forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	d := decide(s)
+	if err := r.act(ctx, s, d); err != nil {
+		return status.Settle(ctrl.Result{}, err)
+	}
+	return status.Settle(ctrl.Result{}, r.report(ctx, s, d))
+}

@@ -1,0 +1,126 @@
+package crmrollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
+	"github.com/crmops/rollout-operator/internal/plan"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+// counts are the sites of a rollout by wave, and the names of those that are held.
+type counts struct {
+	all    v1alpha1.SiteCounts
+	byWave map[string]*v1alpha1.SiteCounts
+	held   []string
+}
+
+func count(s snapshot, d decision) counts {
+	c := counts{byWave: map[string]*v1alpha1.SiteCounts{}}
+	for site, wave := range d.wave {
+		state := v1alpha1.SitePending
+		if sr := s.existing[site]; sr != nil {
+			state = sr.Status.State
+		}
+		if c.byWave[wave] == nil {
+			c.byWave[wave] = &v1alpha1.SiteCounts{}
+		}
+		add(&c.all, state)
+		add(c.byWave[wave], state)
+		if state == v1alpha1.SiteHeld {
+			c.held = append(c.held, site)
+		}
+	}
+	slices.Sort(c.held)
+	return c
+}
+
+func add(c *v1alpha1.SiteCounts, state v1alpha1.SiteState) {
+	c.Total++
+	switch state {
+	case v1alpha1.SiteProving:
+		c.Moving++
+	case v1alpha1.SiteHeld:
+		c.Held++
+	case v1alpha1.SiteCompleted:
+		c.Completed++
+	default:
+		c.Waiting++
+	}
+}
+
+func waveStatuses(d decision, c counts) []v1alpha1.WaveStatus {
+	statuses := make([]v1alpha1.WaveStatus, 0, len(d.Waves))
+	for _, w := range d.Waves {
+		st := v1alpha1.WaveStatus{Name: w.Name, State: w.State, Message: v1alpha1.Clip(w.Message, v1alpha1.MaxMessage)}
+		if sites := c.byWave[w.Name]; sites != nil {
+			st.Sites = *sites
+		}
+		statuses = append(statuses, st)
+	}
+	return statuses
+}
+
+func currentWave(d decision) string {
+	for _, w := range d.Waves {
+		if w.State != v1alpha1.WaveCompleted {
+			return w.Name
+		}
+	}
+	return ""
+}
+
+func conditions(s snapshot, d decision, changed *v1alpha1.CRMRollout, mistakes []plan.Mistake) {
+	c := status.Conditions{List: &changed.Status.Conditions, Generation: changed.Generation, Now: metav1.NewTime(s.now)}
+	if len(mistakes) > 0 {
+		c.Stalled(v1alpha1.ReasonPlanInvalid, plan.Sentences(mistakes))
+	} else {
+		c.Ready(v1alpha1.ReasonValid, "the plan is valid")
+	}
+	counted := count(s, d)
+	moving, reason, message := progress(s, d, counted)
+	if s.plan.Suspended && reason != v1alpha1.ReasonSuspended {
+		message += "; the rollout is suspended, so no site starts a phase"
+	}
+	c.Set(v1alpha1.ConditionProgressing, status.Bool(moving), reason, message)
+	c.Set(v1alpha1.ConditionCompleted, status.Bool(reason == v1alpha1.ReasonAllPhasesPassed), reason, message)
+}
+
+// progress says in one reason what a rollout does or waits for, the most telling one first.
+func progress(s snapshot, d decision, c counts) (moving bool, reason, message string) {
+	sites := c.all
+	switch {
+	case len(s.plan.Mistakes) > 0:
+		return sites.Moving > 0, v1alpha1.ReasonPlanInvalid, "no site starts a phase until the plan is mended"
+	case sites.Total == 0:
+		return false, v1alpha1.ReasonNoSites, "no wave selects a site; check spec.waves against the labels of the sites"
+	case sites.Held > 0:
+		return sites.Moving > 0, v1alpha1.ReasonSitesHeld, heldMessage(c)
+	case sites.Moving > 0:
+		return true, v1alpha1.ReasonSitesMoving, fmt.Sprintf("%d of %d sites completed, %d are in a phase", sites.Completed, sites.Total, sites.Moving)
+	case currentWave(d) == "":
+		return false, v1alpha1.ReasonAllPhasesPassed, fmt.Sprintf("all %d sites have passed every phase", sites.Total)
+	case s.plan.Suspended:
+		return false, v1alpha1.ReasonSuspended, "the rollout is suspended"
+	case d.InFlight == 0 && len(d.Admissions) == 0 && s.plan.Through < len(s.plan.Phases)-1:
+		block := admit.MayStart(s.plan, s.plan.Through+1)
+		return false, block.Reason, block.Message
+	}
+	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed, no site is in a phase: wave %s", sites.Completed, sites.Total, currentWave(d))
+}
+
+// heldMessage names the first held sites: they are what a person has to look at.
+func heldMessage(c counts) string {
+	const told = 5
+	names := c.held
+	more := ""
+	if len(names) > told {
+		names, more = names[:told], fmt.Sprintf(" and %d more", len(c.held)-told)
+	}
+	return fmt.Sprintf("%d of %d sites completed, %d are held at a gate: %s%s; see their SiteRollouts", c.all.Completed, c.all.Total, c.all.Held, strings.Join(names, ", "), more)
+}

@@ -1,0 +1,118 @@
+package crmrollout
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/plan"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+// maxMistakes repeats the MaxItems marker of status.mistakes.
+const maxMistakes = 10
+
+func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
+	changed := s.rollout.DeepCopy()
+	st := &changed.Status
+	st.ObservedGeneration = changed.Generation
+	counts := count(s, d)
+	st.Sites, st.Waves, st.CurrentWave = counts.all, waveStatuses(d, counts), currentWave(d)
+	st.Goals = goals(s)
+	mistakes := s.plan.AllMistakes()
+	st.Mistakes = nil
+	for i, m := range mistakes {
+		if i < maxMistakes {
+			st.Mistakes = append(st.Mistakes, v1alpha1.Clip(m.String(), v1alpha1.MaxMistake))
+		}
+	}
+	conditions(s, d, changed, mistakes)
+	if equality.Semantic.DeepEqual(withoutNumbers(s.rollout.Status), withoutNumbers(*st)) && !r.worthRefreshing(s.rollout, changed) {
+		return nil
+	}
+	wrote, err := status.Patch(ctx, r.Client, s.rollout, changed)
+	if err == nil && wrote {
+		r.tell(s.rollout, changed)
+	}
+	return err
+}
+
+// worthRefreshing reports whether the medians have changed and the write is paid for.
+func (r *Reconciler) worthRefreshing(before, after *v1alpha1.CRMRollout) bool {
+	return !equality.Semantic.DeepEqual(before.Status, after.Status) && r.Budget.Spend(after.Namespace)
+}
+
+func withoutNumbers(s v1alpha1.CRMRolloutStatus) v1alpha1.CRMRolloutStatus {
+	bare := *s.DeepCopy()
+	for _, goal := range bare.Goals {
+		for _, factor := range goal.SuccessFactors {
+			for i := range factor.KPIs {
+				factor.KPIs[i].Median = ""
+			}
+		}
+	}
+	return bare
+}
+
+// goals shows where the KPIs of each goal stand.
+func goals(s snapshot) []v1alpha1.GoalProgress {
+	var all []v1alpha1.GoalProgress
+	for _, goal := range s.rollout.Spec.Goals {
+		progress := v1alpha1.GoalProgress{Name: goal.Name}
+		for _, factor := range goal.SuccessFactors {
+			shown := v1alpha1.SuccessFactorProgress{Name: factor.Name}
+			for _, name := range factor.KPIs {
+				shown.KPIs = append(shown.KPIs, kpiProgress(name, s.objects))
+			}
+			progress.SuccessFactors = append(progress.SuccessFactors, shown)
+		}
+		all = append(all, progress)
+	}
+	return all
+}
+
+func kpiProgress(name string, objects plan.Objects) v1alpha1.KPIProgress {
+	progress := v1alpha1.KPIProgress{Name: name}
+	kpi := objects.KPIs[name]
+	if kpi == nil {
+		return progress
+	}
+	progress.Unit = kpi.Spec.Unit
+	progress.Measured = meta.IsStatusConditionTrue(kpi.Status.Conditions, v1alpha1.ConditionReady)
+	if kpi.Status.Summary != nil {
+		progress.Median = kpi.Status.Summary.Median
+	}
+	return progress
+}
+
+// tell emits events for what a person would want to be told: the plan breaks or is mended, a wave opens or completes, the rollout stops, goes on or completes.
+func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionProgressing} {
+		was := meta.FindStatusCondition(before.Status.Conditions, kind)
+		is := meta.FindStatusCondition(after.Status.Conditions, kind)
+		if was != nil && was.Reason == is.Reason {
+			continue
+		}
+		level := corev1.EventTypeNormal
+		if is.Reason == v1alpha1.ReasonSitesHeld || (kind == v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue) {
+			level = corev1.EventTypeWarning
+		}
+		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", v1alpha1.Clip(is.Message, maxEventNote))
+	}
+	states := map[string]v1alpha1.WaveState{}
+	for _, w := range before.Status.Waves {
+		states[w.Name] = w.State
+	}
+	for _, w := range after.Status.Waves {
+		if w.State != states[w.Name] && w.State != v1alpha1.WaveClosed {
+			r.Events.Eventf(after, nil, corev1.EventTypeNormal, "Wave"+string(w.State), "Admit", "wave %s is %s", w.Name, w.State)
+		}
+	}
+}
+
+// maxEventNote is the limit of the API for an event's note, less a margin.
+const maxEventNote = 1000

@@ -1,0 +1,98 @@
+package definition
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// Kind is what differs between the kinds.
+type Kind struct {
+	name      string
+	valid     string
+	object    func() client.Object
+	list      func() client.ObjectList
+	names     func(client.ObjectList) []string
+	dependsOn func() []client.Object
+	// again limits what is checked again when an object of dependsOn changes.
+	again  client.MatchingFields
+	check  func(ctx context.Context, r client.Reader, object client.Object) ([]plan.Mistake, error)
+	status func(client.Object) (conditions *[]metav1.Condition, observed *int64)
+}
+
+// Phases checks RolloutPhases with their gates and KPIs.
+var Phases = Kind{
+	name:   "rolloutphase",
+	valid:  "the phase can be run",
+	object: func() client.Object { return &v1alpha1.RolloutPhase{} },
+	list:   func() client.ObjectList { return &v1alpha1.RolloutPhaseList{} },
+	names: func(l client.ObjectList) []string {
+		return names(l.(*v1alpha1.RolloutPhaseList).Items, func(p *v1alpha1.RolloutPhase) string { return p.Name })
+	},
+	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.AcceptanceGate{}, &v1alpha1.KPI{}} },
+	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
+		objects, err := catalogue.Objects(ctx, r, o.GetNamespace())
+		return plan.ResolvePhase(o.(*v1alpha1.RolloutPhase), objects).Mistakes, err
+	},
+	status: func(o client.Object) (*[]metav1.Condition, *int64) {
+		s := &o.(*v1alpha1.RolloutPhase).Status
+		return &s.Conditions, &s.ObservedGeneration
+	},
+}
+
+// Gates checks AcceptanceGates with their KPIs.
+var Gates = Kind{
+	name:   "acceptancegate",
+	valid:  "every criterion can be judged",
+	object: func() client.Object { return &v1alpha1.AcceptanceGate{} },
+	list:   func() client.ObjectList { return &v1alpha1.AcceptanceGateList{} },
+	names: func(l client.ObjectList) []string {
+		return names(l.(*v1alpha1.AcceptanceGateList).Items, func(g *v1alpha1.AcceptanceGate) string { return g.Name })
+	},
+	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.KPI{}} },
+	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
+		objects, err := catalogue.Objects(ctx, r, o.GetNamespace())
+		_, mistakes := plan.ResolveGate(o.(*v1alpha1.AcceptanceGate), objects.KPIs)
+		return mistakes, err
+	},
+	status: func(o client.Object) (*[]metav1.Condition, *int64) {
+		s := &o.(*v1alpha1.AcceptanceGate).Status
+		return &s.Conditions, &s.ObservedGeneration
+	},
+}
+
+// Sites checks RolloutSites, also against each other.
+var Sites = Kind{
+	name:   "rolloutsite",
+	valid:  "the site can take part in rollouts",
+	object: func() client.Object { return &v1alpha1.RolloutSite{} },
+	list:   func() client.ObjectList { return &v1alpha1.RolloutSiteList{} },
+	names: func(l client.ObjectList) []string {
+		return names(l.(*v1alpha1.RolloutSiteList).Items, func(s *v1alpha1.RolloutSite) string { return s.Name })
+	},
+	// A site that changes may end, or begin, a quarrel about a siteID. One that begins concerns the changed site; one that ends, those that are stalled.
+	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.RolloutSite{}} },
+	again:     client.MatchingFields{catalogue.FieldStalled: catalogue.Stalled},
+	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
+		site := o.(*v1alpha1.RolloutSite)
+		same, err := catalogue.SitesCalled(ctx, r, site.Namespace, plan.SiteID(site))
+		return plan.CheckSite(site, same), err
+	},
+	status: func(o client.Object) (*[]metav1.Condition, *int64) {
+		s := &o.(*v1alpha1.RolloutSite).Status
+		return &s.Conditions, &s.ObservedGeneration
+	},
+}
+
+func names[T any](items []T, name func(*T) string) []string {
+	found := make([]string, 0, len(items))
+	for i := range items {
+		found = append(found, name(&items[i]))
+	}
+	return found
+}

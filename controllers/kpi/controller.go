@@ -1,0 +1,102 @@
+// Package kpi measures every KPI once per interval, for all sites at once.
+package kpi
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/provider"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+// concurrentMeasurements is how many KPIs are measured at a time. A slow source occupies one place until its timeout.
+const concurrentMeasurements = 16
+
+// Reconciler measures KPIs.
+type Reconciler struct {
+	// Client reads from the cache and writes.
+	Client client.Client
+	// Providers are the open sources.
+	Providers *provider.Registry
+	// Store takes the measurements.
+	Store *measure.Store
+	// Budget is paid for every measurement.
+	Budget *measure.RefreshBudget
+	// Events tells people when a source fails and when it answers again.
+	Events events.EventRecorder
+	// Clock tells when a KPI is due.
+	Clock clock.PassiveClock
+}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.KPI{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MetricProvider{}, handler.EnqueueRequestsFromMapFunc(r.askedOf), builder.WithPredicates(readyChanged())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentMeasurements}).
+		Complete(r)
+}
+
+// readyChanged lets through what can make a provider usable or useless.
+func readyChanged() predicate.Predicate {
+	ready := func(o client.Object) bool {
+		return meta.IsStatusConditionTrue(o.(*v1alpha1.MetricProvider).Status.Conditions, v1alpha1.ConditionReady)
+	}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return ready(e.ObjectOld) != ready(e.ObjectNew) || e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	}}
+}
+
+// askedOf asks for the KPIs that a provider answers.
+func (r *Reconciler) askedOf(ctx context.Context, changed client.Object) []reconcile.Request {
+	var list v1alpha1.KPIList
+	if err := r.Client.List(ctx, &list, client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list KPIs to measure again")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if list.Items[i].Spec.Provider.Name == changed.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return requests
+}
+
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis;metricproviders;rolloutsites,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile measures one KPI when it is due, and comes back when it is due next.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s, err := r.observe(ctx, req)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case s.object == nil:
+		r.Store.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	case s.opening:
+		return ctrl.Result{RequeueAfter: openingRetry}, nil
+	case len(s.mistakes) == 0 && !s.isDue():
+		return ctrl.Result{RequeueAfter: s.due.Sub(s.now)}, nil
+	}
+	outcome, err := r.act(ctx, s)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return status.Settle(ctrl.Result{RequeueAfter: outcome.next(s)}, r.report(ctx, s, outcome))
+}

@@ -1,0 +1,19 @@
+package metricprovider
+
+import (
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/provider"
+)
+
+// act opens, keeps, replaces or closes the source, and returns why it is not open.
+func (r *Reconciler) act(s snapshot) problem {
+	if s.object == nil || s.problem.reason != "" {
+		r.Providers.Delete(s.key)
+		return s.problem
+	}
+	build := func() (provider.Provider, error) { return provider.NewPrometheus(s.config) }
+	if err := r.Providers.Set(s.key, s.config.Fingerprint(), build); err != nil {
+		return problem{v1alpha1.ReasonInvalidSpec, "spec.prometheus: " + err.Error()}
+	}
+	return problem{}
+}

@@ -1,0 +1,27 @@
+package metricprovider
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+func (r *Reconciler) report(ctx context.Context, s snapshot, found problem) error {
+	changed := s.object.DeepCopy()
+	changed.Status.ObservedGeneration = changed.Generation
+	conditions := status.Conditions{List: &changed.Status.Conditions, Generation: changed.Generation, Now: metav1.NewTime(r.Clock.Now())}
+	switch found.reason {
+	case "":
+		conditions.Ready(v1alpha1.ReasonValid, fmt.Sprintf("queries go to %s", s.object.Spec.Prometheus.Address))
+	case v1alpha1.ReasonSecretNotFound:
+		conditions.NotReady(found.reason, found.message)
+	default:
+		conditions.Stalled(found.reason, found.message)
+	}
+	_, err := status.Patch(ctx, r.Client, s.object, changed)
+	return err
+}

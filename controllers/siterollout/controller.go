@@ -1,0 +1,146 @@
+// Package siterollout moves one site through the phases of its rollout.
+package siterollout
+
+import (
+	"context"
+	"reflect"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+// concurrentSites is how many sites are judged at a time. Judging takes microseconds; the number hides the time that writes take.
+const concurrentSites = 8
+
+// Reconciler moves sites.
+type Reconciler struct {
+	// Client reads from the cache and writes.
+	Client client.Client
+	// Store has the measurements.
+	Store *measure.Store
+	// Budget pays for writes that bring nothing but newer numbers.
+	Budget *measure.RefreshBudget
+	// Events tells people of transitions.
+	Events events.EventRecorder
+	// Clock tells the time.
+	Clock clock.PassiveClock
+
+	memory memory
+}
+
+// SetupWithManager registers the controller and makes it listen to measurements.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	measured := make(chan event.GenericEvent, 1024)
+	r.Store.Listen(func(kpi types.NamespacedName) {
+		measured <- event.GenericEvent{Object: &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Namespace: kpi.Namespace, Name: kpi.Name}}}
+	})
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.SiteRollout{}).
+		Watches(&v1alpha1.CRMRollout{}, handler.EnqueueRequestsFromMapFunc(r.ofRollout), builder.WithPredicates(planOrWavesChanged())).
+		Watches(&v1alpha1.RolloutPhase{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
+		Watches(&v1alpha1.AcceptanceGate{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
+		Watches(&v1alpha1.KPI{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
+		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), builder.WithPredicates(comesOrGoes())).
+		WatchesRawSource(source.Channel(measured, handler.EnqueueRequestsFromMapFunc(r.MeasuredWith))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentSites}).
+		Complete(r)
+}
+
+// planOrWavesChanged lets through what can move a site or change the reason why it waits. The counts in a rollout's status can do neither.
+func planOrWavesChanged() predicate.Predicate {
+	waves := func(o client.Object) map[string]v1alpha1.WaveStatus {
+		states := map[string]v1alpha1.WaveStatus{}
+		for _, w := range o.(*v1alpha1.CRMRollout).Status.Waves {
+			states[w.Name] = v1alpha1.WaveStatus{State: w.State, Message: w.Message}
+		}
+		return states
+	}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || !reflect.DeepEqual(waves(e.ObjectOld), waves(e.ObjectNew))
+	}}
+}
+
+func comesOrGoes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+}
+
+func (r *Reconciler) ofRollout(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldRollout: o.GetName()})
+}
+
+func (r *Reconciler) ofSite(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldSite: o.GetName()})
+}
+
+func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.list(ctx, o.GetNamespace())
+}
+
+// MeasuredWith asks for the sites whose verdict depends on a KPI.
+func (r *Reconciler) MeasuredWith(_ context.Context, kpi client.Object) []reconcile.Request {
+	return r.memory.interestedIn(client.ObjectKeyFromObject(kpi))
+}
+
+func (r *Reconciler) list(ctx context.Context, namespace string, options ...client.ListOption) []reconcile.Request {
+	var list v1alpha1.SiteRolloutList
+	options = append(options, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	if err := r.Client.List(ctx, &list, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list site rollouts to look at again")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts;crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile takes the next steps of one site and writes them down in one patch.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s, err := r.observe(ctx, req)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case s.object == nil:
+		r.memory.forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	case s.rollout == nil:
+		return ctrl.Result{}, nil
+	case s.resuming:
+		r.memory.await(req.NamespacedName, s.object)
+		return ctrl.Result{}, nil
+	}
+	d := decide(s)
+	if err := r.report(ctx, s, d); err != nil {
+		return status.Settle(ctrl.Result{}, err)
+	}
+	var result ctrl.Result
+	if !d.last.SoakEnd.IsZero() {
+		result.RequeueAfter = max(d.last.SoakEnd.Sub(r.Clock.Now()), 1)
+	}
+	if r.memory.keep(req.NamespacedName, s.object.UID, d.last) {
+		result.RequeueAfter = 1 // a KPI that the site did not wait for before may have been measured while it was judged
+	}
+	return result, nil
+}

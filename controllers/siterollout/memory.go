@@ -1,0 +1,87 @@
+package siterollout
+
+import (
+	"maps"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/advance"
+)
+
+// memory is what the controller remembers between reconciles: how far holds have been proved, which changes at every measurement and would cost a write per
+// site and interval, and which sites a measurement concerns. A restart loses it; advance.Resume rebuilds the holds from status.
+type memory struct {
+	mu    sync.Mutex
+	sites map[types.NamespacedName]remembered
+}
+
+// remembered is what is known of one site. A site that was deleted and created again has another UID and is another site.
+type remembered struct {
+	uid   types.UID
+	holds *advance.Holds
+	kpis  map[string]bool
+}
+
+// holds returns the holds of a site, or nil when this process has not judged it.
+func (m *memory) holds(site types.NamespacedName, uid types.UID) *advance.Holds {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if found := m.sites[site]; found.uid == uid {
+		return found.holds
+	}
+	return nil
+}
+
+// keep remembers a step. It reports whether the site waits for other KPIs than before.
+func (m *memory) keep(site types.NamespacedName, uid types.UID, step advance.Step) bool {
+	return m.put(site, remembered{uid: uid, holds: &step.Holds, kpis: kpisOf(step.Gate)})
+}
+
+// await remembers only which KPIs a site waits for, according to its status.
+func (m *memory) await(site types.NamespacedName, object *v1alpha1.SiteRollout) {
+	m.put(site, remembered{uid: object.UID, kpis: kpisOf(object.Status.Gate)})
+}
+
+func (m *memory) put(site types.NamespacedName, r remembered) (otherKPIs bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sites == nil {
+		m.sites = map[types.NamespacedName]remembered{}
+	}
+	otherKPIs = !maps.Equal(m.sites[site].kpis, r.kpis)
+	m.sites[site] = r
+	return otherKPIs
+}
+
+func (m *memory) forget(site types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sites, site)
+}
+
+// interestedIn returns the sites whose verdict depends on a KPI.
+func (m *memory) interestedIn(kpi types.NamespacedName) []reconcile.Request {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var requests []reconcile.Request
+	for site, r := range m.sites {
+		if site.Namespace == kpi.Namespace && r.kpis[kpi.Name] {
+			requests = append(requests, reconcile.Request{NamespacedName: site})
+		}
+	}
+	return requests
+}
+
+func kpisOf(report *v1alpha1.GateReport) map[string]bool {
+	if report == nil {
+		return nil
+	}
+	kpis := make(map[string]bool, len(report.Criteria))
+	for _, c := range report.Criteria {
+		kpis[c.KPI] = true
+	}
+	return kpis
+}

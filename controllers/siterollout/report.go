@@ -1,0 +1,105 @@
+package siterollout
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/advance"
+	"github.com/crmops/rollout-operator/internal/status"
+)
+
+// report writes a decision down in one patch, and tells of its transitions once they are safe.
+func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
+	changed := s.object.DeepCopy()
+	changed.Status = *d.status.DeepCopy()
+	changed.Status.ObservedGeneration = changed.Generation
+	conditions(changed, d.last, s.now)
+	if sameButNumbers(s.object.Status, changed.Status) && (!newerNumbers(s.object.Status, changed.Status) || !r.Budget.Spend(changed.Namespace)) {
+		return nil
+	}
+	wrote, err := status.Patch(ctx, r.Client, s.object, changed)
+	if err != nil || !wrote {
+		return err
+	}
+	for _, step := range d.changes {
+		r.tell(ctx, changed, step)
+	}
+	return nil
+}
+
+func conditions(sr *v1alpha1.SiteRollout, last advance.Step, now time.Time) {
+	c := status.Conditions{List: &sr.Status.Conditions, Generation: sr.Generation, Now: metav1.NewTime(now)}
+	if len(last.Mistakes) > 0 {
+		c.Stalled(v1alpha1.ReasonPlanInvalid, sr.Status.Message)
+	} else {
+		c.Ready(v1alpha1.ReasonValid, "the site can be judged")
+	}
+	state, reason, message := sr.Status.State, sr.Status.Reason, sr.Status.Message
+	c.Set(v1alpha1.ConditionProgressing, status.Bool(state == v1alpha1.SiteProving), reason, message)
+	c.Set(v1alpha1.ConditionHeld, status.Bool(state == v1alpha1.SiteHeld), reason, message)
+	c.Set(v1alpha1.ConditionCompleted, status.Bool(state == v1alpha1.SiteCompleted), reason, message)
+	passed := metav1.ConditionUnknown
+	if gate := sr.Status.Gate; gate != nil && gate.Verdict != v1alpha1.VerdictWait {
+		passed = status.Bool(gate.Verdict == v1alpha1.VerdictPass)
+	}
+	c.Set(v1alpha1.ConditionGatePassed, passed, reason, message)
+}
+
+// sameButNumbers reports whether two statuses differ in nothing but what a new measurement always changes: values, their times, and the messages that quote them.
+func sameButNumbers(a, b v1alpha1.SiteRolloutStatus) bool {
+	return equality.Semantic.DeepEqual(withoutNumbers(a), withoutNumbers(b))
+}
+
+func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
+	bare := *s.DeepCopy()
+	bare.NextLook = nil
+	if bare.Gate == nil {
+		return bare // no message quotes a number
+	}
+	bare.Message = ""
+	for i := range bare.Gate.Criteria {
+		c := &bare.Gate.Criteria[i]
+		c.Value, c.SampleTime, c.Message = "", nil, ""
+	}
+	for i := range bare.Conditions {
+		bare.Conditions[i].Message = ""
+	}
+	return bare
+}
+
+// newerNumbers reports whether a criterion has been measured since a status was written. Without that, a write would bring nothing at all.
+func newerNumbers(old, current v1alpha1.SiteRolloutStatus) bool {
+	if old.Gate == nil || current.Gate == nil {
+		return false
+	}
+	seen := map[string]*metav1.Time{}
+	for _, c := range old.Gate.Criteria {
+		seen[c.Name] = c.SampleTime
+	}
+	for _, c := range current.Gate.Criteria {
+		if c.SampleTime != nil && !c.SampleTime.Equal(seen[c.Name]) {
+			return true
+		}
+	}
+	return false
+}
+
+// tell says what happened in an event and in the log, in the words of the step itself.
+func (r *Reconciler) tell(ctx context.Context, sr *v1alpha1.SiteRollout, step advance.Step) {
+	kind := corev1.EventTypeNormal
+	if step.State == v1alpha1.SiteHeld {
+		kind = corev1.EventTypeWarning
+	}
+	r.Events.Eventf(sr, nil, kind, step.Change.Reason, "Advance", "%s", v1alpha1.Clip(step.Change.Message, maxEventNote))
+	ctrl.LoggerFrom(ctx).Info("Site moved", "rollout", sr.Spec.Rollout, "site", sr.Spec.Site, "phase", step.Change.Phase,
+		"state", step.State, "reason", step.Change.Reason, "message", step.Change.Message)
+}
+
+// maxEventNote is the limit of the API for an event's note, less a margin.
+const maxEventNote = 1000

@@ -1,0 +1,172 @@
+// Package advance takes the next step of one site: start a phase, hold, resume, pass, complete.
+//
+// The package cannot do I/O and has no clock. A step is a plain value; what is written to status, events and logs is that same value.
+package advance
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// Input is everything that a step depends on.
+type Input struct {
+	// Plan of the rollout.
+	Plan plan.Plan
+	// Status of the site, as it is remembered.
+	Status v1alpha1.SiteRolloutStatus
+	// Admitted is the position of the last phase that the site may start; -1 for none.
+	Admitted int
+	// Block is why the site is not admitted to its next phase; not looked at when it is.
+	Block admit.Block
+	// Evidence returns what is known about the site's value of a KPI.
+	Evidence func(kpi string) gate.Evidence
+	// Holds by criterion of the gate that the site stands at, as the last step left them.
+	Holds Holds
+	// Now is the time of the step, in whole seconds.
+	Now time.Time
+}
+
+// Holds are the holds of one gate of one attempt. They mean nothing at another gate.
+type Holds struct {
+	// At identifies the gate and the attempt.
+	At Stand
+	// Criteria by name.
+	Criteria map[string]gate.Hold
+}
+
+// Stand identifies the gate that a site stands at.
+type Stand struct {
+	// Phase that the gate belongs to.
+	Phase string
+	// Role of the gate.
+	Role v1alpha1.GateRole
+	// Attempt at the phase; 0 at an entry gate.
+	Attempt int32
+	// Gate is its name.
+	Gate string
+	// Generation of the gate.
+	Generation int64
+}
+
+// Step is what follows.
+type Step struct {
+	// State of the site after the step.
+	State v1alpha1.SiteState
+	// Phase that the site is in or waits for after the step; empty when all are passed.
+	Phase string
+	// Reason and Message say why the site is there.
+	Reason, Message string
+	// Change is what the step records; nil when the site stays where it is.
+	Change *Change
+	// Gate is the judgement on the gate that the site stands at; nil when it stands at none.
+	Gate *v1alpha1.GateReport
+	// Holds to bring to the next step.
+	Holds Holds
+	// NextLook is when something can change by itself; zero when only another object's change can.
+	NextLook time.Time
+	// SoakEnd is when the soak of a running phase ends; zero when it is over.
+	SoakEnd time.Time
+	// Mistakes that keep the site where it is until a person mends them.
+	Mistakes []plan.Mistake
+}
+
+// Change is a transition to record.
+type Change struct {
+	// Reason and Message of the transition.
+	Reason, Message string
+	// Phase that the transition belongs to.
+	Phase string
+	// Starts is true when an attempt at Phase begins.
+	Starts bool
+	// Passes is true when Phase is passed.
+	Passes bool
+	// Evidence that passed the phase.
+	Evidence []v1alpha1.Evidence
+}
+
+// Next returns the next step of a site.
+func Next(in Input) Step {
+	next := in.Plan.Next(in.Status.Phases)
+	switch {
+	case in.Status.State == "" || in.Status.State == v1alpha1.SitePending:
+		return in.join(next)
+	case next == len(in.Plan.Phases):
+		return in.complete()
+	case in.Status.State == v1alpha1.SiteCompleted:
+		return in.wait(next, v1alpha1.ReasonPhaseAdded, fmt.Sprintf("the rollout gained phase %s", in.Plan.Phases[next].Name))
+	}
+	phase := in.Plan.Phases[next]
+	if record := running(in.Status.Phases, phase.Name); record != nil {
+		return in.prove(phase, *record)
+	}
+	return in.enter(next)
+}
+
+// running returns the record of a phase that was started and not passed, or nil.
+func running(records []v1alpha1.PhaseRecord, phase string) *v1alpha1.PhaseRecord {
+	for i := range records {
+		if records[i].Name == phase && records[i].PassedAt == nil {
+			return &records[i]
+		}
+	}
+	return nil
+}
+
+func (in Input) join(next int) Step {
+	step := in.wait(next, v1alpha1.ReasonCreated, "the site joined the rollout")
+	if next == len(in.Plan.Phases) {
+		step.Phase = ""
+	}
+	return step
+}
+
+// wait moves a site in front of a phase and records why.
+func (in Input) wait(next int, reason, message string) Step {
+	step := Step{State: v1alpha1.SiteWaiting, Reason: reason, Message: message}
+	if next < len(in.Plan.Phases) {
+		step.Phase = in.Plan.Phases[next].Name
+	}
+	step.Change = &Change{Reason: reason, Message: message, Phase: step.Phase}
+	return step
+}
+
+func (in Input) complete() Step {
+	step := Step{State: v1alpha1.SiteCompleted, Reason: v1alpha1.ReasonAllPhasesPassed, Message: "the site has passed every phase"}
+	if in.Status.State != v1alpha1.SiteCompleted {
+		step.Change = &Change{Reason: step.Reason, Message: step.Message}
+	}
+	return step
+}
+
+// describe puts the criteria that have not passed into one sentence.
+func describe(j gate.Judgement) string {
+	unmet := j.Unmet()
+	sentences := make([]string, 0, len(unmet))
+	for _, c := range unmet {
+		if c.Verdict == j.Verdict {
+			sentences = append(sentences, c.Message)
+		}
+	}
+	const told = 3
+	if len(sentences) > told {
+		sentences = append(sentences[:told], fmt.Sprintf("and %d more criteria", len(sentences)-told))
+	}
+	return strings.Join(sentences, "; ")
+}
+
+// nextSample returns the earliest time at which a KPI of the gate is measured again, zero when none is known.
+func nextSample(j gate.Judgement) time.Time {
+	var next time.Time
+	for _, c := range j.Unmet() {
+		if !c.NextSample.IsZero() && (next.IsZero() || c.NextSample.Before(next)) {
+			next = c.NextSample
+		}
+	}
+	return next
+}

@@ -1,0 +1,79 @@
+package advance
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// enter brings a site into its next phase, or says why it has to wait in front of it.
+func (in Input) enter(next int) Step {
+	phase := in.Plan.Phases[next]
+	step := Step{State: v1alpha1.SiteWaiting, Phase: phase.Name}
+	block := admit.MayStart(in.Plan, next)
+	if block.Reason == "" && in.Admitted < next {
+		block = in.Block
+	}
+	if block.Reason != "" {
+		step.Reason, step.Message = block.Reason, block.Message
+		if block.Reason == v1alpha1.ReasonPlanInvalid {
+			step.Mistakes = in.Plan.Mistakes
+		}
+		return step
+	}
+	if len(phase.Mistakes) > 0 {
+		return step.stalled(phase)
+	}
+	if phase.Entry != nil && !in.mayEnter(&step, phase) {
+		return step
+	}
+	return in.start(step, phase)
+}
+
+// mayEnter judges the entry gate. When it has not passed, the step says so.
+func (in Input) mayEnter(step *Step, phase plan.Phase) bool {
+	judged := in.judge(step, *phase.Entry, Stand{Phase: phase.Name, Role: v1alpha1.GateRoleEntry}, time.Time{})
+	switch judged.Verdict {
+	case v1alpha1.VerdictPass:
+		return true
+	case v1alpha1.VerdictFail:
+		step.Reason = v1alpha1.ReasonEntryGateFailed
+	default:
+		step.Reason = v1alpha1.ReasonEntryGateWaiting
+	}
+	step.Message = fmt.Sprintf("entry gate %s: %s", phase.Entry.Name, describe(judged))
+	step.NextLook = nextSample(judged)
+	return false
+}
+
+func (in Input) start(step Step, phase plan.Phase) Step {
+	step.State, step.Reason = v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted
+	step.Message = fmt.Sprintf("phase %s started", phase.Name)
+	step.Gate, step.Holds = nil, Holds{}
+	step.Change = &Change{Reason: step.Reason, Message: step.Message, Phase: phase.Name, Starts: true}
+	return step
+}
+
+// stalled keeps a site where it is, because its phase cannot be judged before a person mends an object.
+func (s Step) stalled(phase plan.Phase) Step {
+	s.Reason, s.Mistakes = v1alpha1.ReasonPlanInvalid, phase.Mistakes
+	s.Message = fmt.Sprintf("phase %s cannot be judged: %s", phase.Name, plan.Sentences(phase.Mistakes))
+	return s
+}
+
+// judge asks the gate package and notes the answer in the step.
+func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) gate.Judgement {
+	at.Gate, at.Generation = g.Name, g.Generation
+	question := gate.Question{Gate: g, Evidence: in.Evidence, NotBefore: notBefore, Now: in.Now}
+	if in.Holds.At == at {
+		question.Holds = in.Holds.Criteria
+	}
+	judged := gate.Judge(question)
+	step.Gate = judged.Report(g, at.Role)
+	step.Holds = Holds{At: at, Criteria: judged.Holds()}
+	return judged
+}

@@ -1,0 +1,87 @@
+package advance
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// prove lets a phase run: soak, then pass, hold or wait as the exit gate says.
+func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
+	step := Step{State: in.Status.State, Phase: phase.Name}
+	if len(phase.Mistakes) > 0 {
+		return step.stalled(phase)
+	}
+	judged := gate.Judgement{Verdict: v1alpha1.VerdictPass}
+	if phase.Exit != nil {
+		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt}
+		judged = in.judge(&step, *phase.Exit, at, record.StartedAt.Time)
+	}
+	if soakEnd := record.StartedAt.Add(phase.Soak); in.Now.Before(soakEnd) {
+		step = step.soak(phase, judged, soakEnd)
+		step.Change = in.turn(step)
+		return step
+	}
+	step.NextLook = nextSample(judged)
+	switch {
+	case judged.Verdict == v1alpha1.VerdictPass:
+		return in.pass(phase, judged)
+	case judged.Verdict == v1alpha1.VerdictFail:
+		step.State, step.Reason = v1alpha1.SiteHeld, v1alpha1.ReasonExitGateFailed
+	case in.Status.State == v1alpha1.SiteHeld && !recovering(judged):
+		// A source that falls silent is no recovery: the last thing that was known is that the gate failed.
+		step.Reason = v1alpha1.ReasonExitGateFailed
+	default:
+		step.State, step.Reason = v1alpha1.SiteProving, v1alpha1.ReasonExitGateWaiting
+	}
+	step.Message = fmt.Sprintf("exit gate %s: %s", phase.Exit.Name, describe(judged))
+	step.Change = in.turn(step)
+	return step
+}
+
+// recovering reports whether every criterion that has not passed is met, and only needs to hold for longer.
+func recovering(j gate.Judgement) bool {
+	for _, c := range j.Unmet() {
+		if c.Reason != v1alpha1.ReasonHolding {
+			return false
+		}
+	}
+	return true
+}
+
+// turn records that a running phase became held or recovered.
+func (in Input) turn(step Step) *Change {
+	switch step.State {
+	case in.Status.State:
+		return nil
+	case v1alpha1.SiteHeld:
+		return &Change{Reason: v1alpha1.ReasonExitGateFailed, Message: step.Message, Phase: step.Phase}
+	default:
+		return &Change{Reason: v1alpha1.ReasonRecovered, Message: step.Message, Phase: step.Phase}
+	}
+}
+
+func (s Step) soak(phase plan.Phase, judged gate.Judgement, end time.Time) Step {
+	s.State, s.Reason, s.NextLook, s.SoakEnd = v1alpha1.SiteProving, v1alpha1.ReasonSoaking, end, end
+	s.Message = fmt.Sprintf("phase %s soaks until %s", phase.Name, end.UTC().Format(time.RFC3339))
+	if phase.Exit != nil && judged.Verdict != v1alpha1.VerdictPass {
+		s.Message += fmt.Sprintf("; exit gate %s so far: %s", phase.Exit.Name, describe(judged))
+	}
+	return s
+}
+
+func (in Input) pass(phase plan.Phase, judged gate.Judgement) Step {
+	message := fmt.Sprintf("phase %s passed", phase.Name)
+	if phase.Exit != nil {
+		message = fmt.Sprintf("phase %s passed exit gate %s", phase.Name, phase.Exit.Name)
+	}
+	records := slices.Clone(in.Status.Phases)
+	running(records, phase.Name).PassedAt = stamp(in.Now)
+	step := in.wait(in.Plan.Next(records), v1alpha1.ReasonPhasePassed, message)
+	step.Change.Phase, step.Change.Passes, step.Change.Evidence = phase.Name, true, judged.Evidence()
+	return step
+}

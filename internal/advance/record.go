@@ -1,0 +1,68 @@
+package advance
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+)
+
+// Record writes a step into a copy of a status. Conditions and observedGeneration are not its business.
+func Record(status v1alpha1.SiteRolloutStatus, step Step, now time.Time) v1alpha1.SiteRolloutStatus {
+	next := *status.DeepCopy()
+	if step.Change != nil {
+		recordPhase(&next, *step.Change, now)
+		recordTransition(&next, status.State, step, now)
+	}
+	next.State, next.CurrentPhase = step.State, step.Phase
+	next.Reason, next.Message = step.Reason, v1alpha1.Clip(step.Message, v1alpha1.MaxSiteMessage)
+	next.Gate, next.NextLook = step.Gate, nil
+	if !step.NextLook.IsZero() {
+		next.NextLook = stamp(step.NextLook)
+	}
+	return next
+}
+
+func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Time) {
+	if change.Starts {
+		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now)})
+	}
+	if change.Passes {
+		if record := running(status.Phases, change.Phase); record != nil {
+			record.PassedAt, record.Evidence = stamp(now), change.Evidence
+		}
+	}
+}
+
+func recordTransition(status *v1alpha1.SiteRolloutStatus, from v1alpha1.SiteState, step Step, now time.Time) {
+	if from == "" {
+		from = v1alpha1.SitePending
+	}
+	transition := v1alpha1.Transition{
+		Sequence: 1,
+		Time:     metav1.NewTime(now),
+		From:     from,
+		To:       step.State,
+		Phase:    step.Change.Phase,
+		Reason:   step.Change.Reason,
+		Message:  v1alpha1.Clip(step.Change.Message, v1alpha1.MaxMessage),
+	}
+	for _, r := range status.Phases {
+		if r.Name == step.Change.Phase {
+			transition.Attempt = r.Attempt
+		}
+	}
+	if count := len(status.Transitions); count > 0 {
+		transition.Sequence = status.Transitions[count-1].Sequence + 1
+	}
+	status.Transitions = append(status.Transitions, transition)
+	if surplus := len(status.Transitions) - v1alpha1.MaxTransitions; surplus > 0 {
+		status.Transitions = status.Transitions[surplus:]
+	}
+}
+
+func stamp(t time.Time) *metav1.Time {
+	s := metav1.NewTime(t)
+	return &s
+}

@@ -1,0 +1,37 @@
+package advance
+
+import (
+	"time"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// Standing returns the gate that a site stands at, as its status remembers it, and where that is. The gate is nil when the site stands at none that the plan still has.
+func Standing(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand) {
+	index := p.IndexOf(status.CurrentPhase)
+	if index < 0 || status.Gate == nil {
+		return nil, Stand{}
+	}
+	phase := p.Phases[index]
+	at := Stand{Phase: phase.Name, Role: status.Gate.Role}
+	g := phase.Entry
+	if record := running(status.Phases, phase.Name); record != nil {
+		g, at.Attempt = phase.Exit, record.Attempt
+	}
+	if g == nil || g.Name != status.Gate.Name || len(phase.Mistakes) > 0 {
+		return nil, Stand{}
+	}
+	at.Gate, at.Generation = g.Name, g.Generation
+	return g, at
+}
+
+// Resume rebuilds the holds of a site for an operator that has just started.
+func Resume(p plan.Plan, status v1alpha1.SiteRolloutStatus, lastMeasured func(kpi string) time.Time) Holds {
+	g, at := Standing(p, status)
+	if g == nil {
+		return Holds{}
+	}
+	return Holds{At: at, Criteria: gate.Resume(status.Gate, *g, lastMeasured)}
+}

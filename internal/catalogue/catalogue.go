@@ -1,0 +1,73 @@
+// Package catalogue reads the objects of a namespace that plans are made of.
+package catalogue
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// Objects returns the phases, gates and KPIs of a namespace. They belong to the reader's cache and must not be changed.
+func Objects(ctx context.Context, r client.Reader, namespace string) (plan.Objects, error) {
+	var objects plan.Objects
+	var phases v1alpha1.RolloutPhaseList
+	var gates v1alpha1.AcceptanceGateList
+	var kpis v1alpha1.KPIList
+	for _, list := range []client.ObjectList{&phases, &gates, &kpis} {
+		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+			return objects, fmt.Errorf("list %T of namespace %s: %w", list, namespace, err)
+		}
+	}
+	objects.Phases = make(map[string]*v1alpha1.RolloutPhase, len(phases.Items))
+	for i := range phases.Items {
+		objects.Phases[phases.Items[i].Name] = &phases.Items[i]
+	}
+	objects.Gates = make(map[string]*v1alpha1.AcceptanceGate, len(gates.Items))
+	for i := range gates.Items {
+		objects.Gates[gates.Items[i].Name] = &gates.Items[i]
+	}
+	objects.KPIs = make(map[string]*v1alpha1.KPI, len(kpis.Items))
+	for i := range kpis.Items {
+		objects.KPIs[kpis.Items[i].Name] = &kpis.Items[i]
+	}
+	return objects, nil
+}
+
+// Sites returns the sites of a namespace. They belong to the reader's cache and must not be changed.
+func Sites(ctx context.Context, r client.Reader, namespace string) ([]*v1alpha1.RolloutSite, error) {
+	var list v1alpha1.RolloutSiteList
+	if err := r.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list sites of namespace %s: %w", namespace, err)
+	}
+	return pointers(list.Items), nil
+}
+
+// SiteRollouts returns the SiteRollouts of a rollout. They belong to the reader's cache and must not be changed.
+func SiteRollouts(ctx context.Context, r client.Reader, rollout client.ObjectKey) ([]*v1alpha1.SiteRollout, error) {
+	var list v1alpha1.SiteRolloutList
+	if err := r.List(ctx, &list, client.InNamespace(rollout.Namespace), client.MatchingFields{FieldRollout: rollout.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list site rollouts of rollout %s: %w", rollout, err)
+	}
+	return pointers(list.Items), nil
+}
+
+// SitesCalled returns the sites of a namespace that metric sources call by a site ID. They belong to the reader's cache and must not be changed.
+func SitesCalled(ctx context.Context, r client.Reader, namespace, siteID string) ([]*v1alpha1.RolloutSite, error) {
+	var list v1alpha1.RolloutSiteList
+	if err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{FieldSiteID: siteID}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list sites of namespace %s called %s: %w", namespace, siteID, err)
+	}
+	return pointers(list.Items), nil
+}
+
+func pointers[T any](items []T) []*T {
+	found := make([]*T, 0, len(items))
+	for i := range items {
+		found = append(found, &items[i])
+	}
+	return found
+}

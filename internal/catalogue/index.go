@@ -1,0 +1,64 @@
+package catalogue
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/plan"
+)
+
+// Indexes of the cache.
+const (
+	// FieldRollout finds SiteRollouts by the rollout that they belong to.
+	FieldRollout = "spec.rollout"
+	// FieldSite finds SiteRollouts by the site that moves.
+	FieldSite = "spec.site"
+	// FieldSiteID finds RolloutSites by the text by which metric sources call them.
+	FieldSiteID = "siteID"
+	// FieldStalled finds RolloutSites that are invalid, under the value Stalled.
+	FieldStalled = "stalled"
+	// Stalled is the value of FieldStalled for an invalid site.
+	Stalled = "true"
+)
+
+// Index is one index of the cache.
+type Index struct {
+	// Object is of the kind that is indexed.
+	Object client.Object
+	// Field is the name of the index.
+	Field string
+	// Extract returns the values of an object.
+	Extract client.IndexerFunc
+}
+
+// Indexes lists every index that this package needs.
+func Indexes() []Index {
+	siteRollout := func(value func(*v1alpha1.SiteRollout) string) client.IndexerFunc {
+		return func(o client.Object) []string { return []string{value(o.(*v1alpha1.SiteRollout))} }
+	}
+	return []Index{
+		{&v1alpha1.SiteRollout{}, FieldRollout, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Rollout })},
+		{&v1alpha1.SiteRollout{}, FieldSite, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Site })},
+		{&v1alpha1.RolloutSite{}, FieldSiteID, func(o client.Object) []string { return []string{plan.SiteID(o.(*v1alpha1.RolloutSite))} }},
+		{&v1alpha1.RolloutSite{}, FieldStalled, func(o client.Object) []string {
+			if meta.IsStatusConditionTrue(o.(*v1alpha1.RolloutSite).Status.Conditions, v1alpha1.ConditionStalled) {
+				return []string{Stalled}
+			}
+			return nil
+		}},
+	}
+}
+
+// AddIndexes adds every index to a cache. It is to be called once, before the cache starts.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range Indexes() {
+		if err := indexer.IndexField(ctx, index.Object, index.Field, index.Extract); err != nil {
+			return fmt.Errorf("add index %s: %w", index.Field, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+)
+
+// extend follows a run of good values through the samples that have not been looked at yet. The run ends at a bad value, at a gap longer
+// than the KPI's staleAfter, and at samples that were dropped before anybody looked at them.
+func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time) Hold {
+	if !dropped.IsZero() && dropped.After(hold.SeenThrough) {
+		hold.MetSince = time.Time{}
+	}
+	for _, s := range samples {
+		if !s.Time.After(hold.SeenThrough) {
+			continue
+		}
+		if s.Time.Sub(hold.SeenThrough) > c.KPI.StaleAfter {
+			hold.MetSince = time.Time{}
+		}
+		switch {
+		case !c.Comparison.Met(s.Value):
+			hold.MetSince = time.Time{}
+		case hold.MetSince.IsZero():
+			hold.MetSince = s.Time
+		}
+		hold.SeenThrough = s.Time
+	}
+	if now.Sub(hold.SeenThrough) > resumeMargin*c.KPI.StaleAfter {
+		hold.MetSince = time.Time{}
+	}
+	return hold
+}
+
+// resumeMargin is how many staleAfter of silence show that a run is lost even before the next value does: one, and one more because Resume trusts a run
+// only up to one staleAfter before the KPI's last measurement.
+const resumeMargin = 2
+
+// Resume rebuilds the holds that a status recorded, for an operator that has just started and has seen no sample itself.
+//
+// A status is not written at every measurement, so its sampleTime may be old. While a status says that a criterion is met, every measurement since was
+// good, or the status would have been changed: the run then reaches to the KPI's last measurement. Because the last few measurements
+// may not have been judged before the operator stopped, the run is trusted only up to staleAfter before that, and whoever calls measures
+// those moments again. Nothing is resumed when the gate or the KPI was changed since.
+func Resume(report *v1alpha1.GateReport, g Gate, lastMeasured func(kpi string) time.Time) map[string]Hold {
+	if report == nil || report.Name != g.Name || report.Generation != g.Generation {
+		return nil
+	}
+	recorded := make(map[string]v1alpha1.CriterionReport, len(report.Criteria))
+	for _, r := range report.Criteria {
+		recorded[r.Name] = r
+	}
+	holds := make(map[string]Hold, len(g.Criteria))
+	for _, c := range g.Criteria {
+		if hold, ok := c.resume(recorded[c.Name], lastMeasured(c.KPI.Name)); ok {
+			holds[c.Name] = hold
+		}
+	}
+	return holds
+}
+
+func (c Criterion) resume(r v1alpha1.CriterionReport, lastMeasured time.Time) (Hold, bool) {
+	same := r.Name == c.Name && r.KPI == c.KPI.Name && r.KPIGeneration == c.KPI.Generation
+	if !same || r.MetSince == nil || r.SampleTime == nil {
+		return Hold{}, false
+	}
+	hold := Hold{MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
+	trusted := lastMeasured.Add(-c.KPI.StaleAfter)
+	if (r.Reason == v1alpha1.ReasonMet || r.Reason == v1alpha1.ReasonHolding) && trusted.After(hold.SeenThrough) {
+		hold.SeenThrough = trusted
+	}
+	return hold, true
+}

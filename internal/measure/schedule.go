@@ -1,0 +1,21 @@
+package measure
+
+import "time"
+
+// maxAgain bounds how many past moments are measured again after a start.
+const maxAgain = 10
+
+// Again returns the moments, oldest first, that an operator measures again when it starts, given the last moment that was measured before it stopped.
+// They cover the time for which verdicts may not have been reached before the stop (see gate.Resume), and so keep holds alive that only the restart would break.
+// There are none when that moment is older than staleAfter, because then every hold is lost anyway.
+func Again(last time.Time, interval, staleAfter time.Duration, now time.Time) []time.Time {
+	if last.IsZero() || interval <= 0 || now.Sub(last) > staleAfter || !last.Before(now) {
+		return nil
+	}
+	count := min(int(staleAfter/interval), maxAgain)
+	moments := make([]time.Time, 0, count+1)
+	for i := count; i >= 0; i-- {
+		moments = append(moments, last.Add(-time.Duration(i)*interval))
+	}
+	return moments
+}

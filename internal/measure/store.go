@@ -1,0 +1,190 @@
+// Package measure keeps the latest measurements of every KPI in memory and tells who waits for them.
+//
+// Nothing here is written to the API server: what must survive a restart is in the status of KPIs and sites, and the few latest moments are measured again.
+package measure
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/crmops/rollout-operator/internal/gate"
+)
+
+// keptSamples is how many values of a site are kept. A site is judged at every measurement, so more than a few are only needed when judging
+// lags behind; a value that is dropped before it was judged ends a hold.
+const keptSamples = 32
+
+// Measurement is one question to a source, with what it answered.
+type Measurement struct {
+	// Time is the end of the window that was measured.
+	Time time.Time
+	// Values by site name; they may be NaN or infinite, and older than Time when the source answers from a cache.
+	Values map[string]gate.Sample
+	// Ambiguous holds the names of sites for which there was more than one value.
+	Ambiguous map[string]bool
+	// Failure is the source's error, for people; empty when the source answered.
+	Failure string
+}
+
+// Store holds measurements by KPI. It is safe for concurrent use.
+type Store struct {
+	mu        sync.RWMutex
+	kpis      map[types.NamespacedName]*series
+	listeners []func(kpi types.NamespacedName)
+}
+
+// series is the recent past of one KPI in one generation.
+type series struct {
+	generation int64
+	latest     Measurement
+	answered   bool
+	sites      map[string]*history
+}
+
+type history struct {
+	samples []gate.Sample
+	dropped time.Time
+}
+
+// NewStore returns an empty Store.
+func NewStore() *Store {
+	return &Store{kpis: map[types.NamespacedName]*series{}}
+}
+
+// Listen registers a function that is called after every change, with the KPI that changed. It must be called before the Store is used.
+func (s *Store) Listen(f func(kpi types.NamespacedName)) {
+	s.listeners = append(s.listeners, f)
+}
+
+// Record adds a measurement. Values of an older generation of the KPI are forgotten, because they measured something else.
+func (s *Store) Record(kpi types.NamespacedName, generation int64, m Measurement) {
+	s.record(kpi, generation, m)
+	s.tell(kpi)
+}
+
+func (s *Store) record(kpi types.NamespacedName, generation int64, m Measurement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := s.entry(kpi, generation)
+	entry.latest = m
+	entry.answered = entry.answered || m.Failure == ""
+	entry.add(m)
+}
+
+// Recall adds values of the past, oldest first, that were measured before this process started. They do not count as the latest measurement.
+func (s *Store) Recall(kpi types.NamespacedName, generation int64, past []Measurement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := s.entry(kpi, generation)
+	for _, m := range past {
+		entry.add(m)
+	}
+}
+
+func (s *Store) entry(kpi types.NamespacedName, generation int64) *series {
+	entry := s.kpis[kpi]
+	if entry == nil || entry.generation != generation {
+		entry = &series{generation: generation, sites: map[string]*history{}}
+		s.kpis[kpi] = entry
+	}
+	return entry
+}
+
+func (e *series) add(m Measurement) {
+	for site, sample := range m.Values {
+		if gate.OutcomeOf(sample.Value) != gate.OutcomeValue {
+			continue
+		}
+		h := e.sites[site]
+		if h == nil {
+			h = &history{}
+			e.sites[site] = h
+		}
+		h.add(sample)
+	}
+}
+
+func (h *history) add(s gate.Sample) {
+	if n := len(h.samples); n > 0 && !s.Time.After(h.samples[n-1].Time) {
+		return // a moment that is already known
+	}
+	h.samples = append(h.samples, s)
+	if surplus := len(h.samples) - keptSamples; surplus > 0 {
+		h.dropped = h.samples[surplus-1].Time
+		h.samples = append([]gate.Sample(nil), h.samples[surplus:]...)
+	}
+}
+
+// Forget drops a KPI that was deleted.
+func (s *Store) Forget(kpi types.NamespacedName) {
+	s.mu.Lock()
+	delete(s.kpis, kpi)
+	s.mu.Unlock()
+	s.tell(kpi)
+}
+
+func (s *Store) tell(kpi types.NamespacedName) {
+	for _, f := range s.listeners {
+		f(kpi)
+	}
+}
+
+// LastTried returns when this process last tried to measure a generation of a KPI, zero when it has not.
+func (s *Store) LastTried(kpi types.NamespacedName, generation int64) time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if entry := s.kpis[kpi]; entry != nil && entry.generation == generation {
+		return entry.latest.Time
+	}
+	return time.Time{}
+}
+
+// Answered reports whether the source has answered this process for a generation of a KPI.
+func (s *Store) Answered(kpi types.NamespacedName, generation int64) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	entry := s.kpis[kpi]
+	return entry != nil && entry.generation == generation && entry.answered
+}
+
+// Evidence returns what is known about one site's value of a generation of a KPI.
+func (s *Store) Evidence(kpi types.NamespacedName, generation int64, site string) gate.Evidence {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	entry := s.kpis[kpi]
+	if entry == nil || entry.generation != generation {
+		return gate.Evidence{}
+	}
+	evidence := gate.Evidence{Latest: entry.latest.outcome(site), LatestAt: entry.latest.Time, Detail: entry.latest.Failure}
+	if h := entry.sites[site]; h != nil {
+		evidence.Samples, evidence.DroppedThrough = append([]gate.Sample(nil), h.samples...), h.dropped
+	}
+	return evidence
+}
+
+func (m Measurement) outcome(site string) gate.Outcome {
+	if m.Failure != "" {
+		return gate.OutcomeFailed
+	}
+	if m.Ambiguous[site] {
+		return gate.OutcomeAmbiguous
+	}
+	sample, ok := m.Values[site]
+	if !ok {
+		return gate.OutcomeMissing
+	}
+	return gate.OutcomeOf(sample.Value)
+}
+
+// Latest calls f for the latest measurement of every KPI that did not fail. The measurement must not be changed.
+func (s *Store) Latest(f func(kpi types.NamespacedName, m Measurement)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for kpi, entry := range s.kpis {
+		if entry.latest.Failure == "" {
+			f(kpi, entry.latest)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+)
+
+func (p *Plan) resolveWaves(object string, rollout *v1alpha1.CRMRollout) {
+	known := map[string]bool{}
+	for i, source := range rollout.Spec.Waves {
+		field := fmt.Sprintf("spec.waves[name=%s]", source.Name)
+		if known[source.Name] {
+			p.Mistakes = append(p.Mistakes, invalid(object, field, "the name stands twice", "give each wave a name of its own"))
+		}
+		known[source.Name] = true
+		wave := Wave{Name: source.Name, Selector: labels.Nothing()}
+		if selector, err := metav1.LabelSelectorAsSelector(source.Selector); err != nil {
+			p.Mistakes = append(p.Mistakes, invalid(object, field+".selector", err.Error(), "correct the selector"))
+		} else {
+			wave.Selector = selector
+		}
+		switch {
+		case source.After != nil:
+			wave.After = source.After.Wave
+		case i > 0:
+			wave.After = rollout.Spec.Waves[i-1].Name
+		}
+		p.Waves = append(p.Waves, wave)
+	}
+	p.checkOrder(object, known)
+}
+
+// checkOrder finds barriers that name no wave, and waves that wait for each other. Each wave waits for at most one other,
+// so following the barriers from a wave either ends or comes back to a wave that was met on the way.
+func (p *Plan) checkOrder(object string, known map[string]bool) {
+	after := map[string]string{}
+	for _, w := range p.Waves {
+		after[w.Name] = w.After
+		if w.After != "" && !known[w.After] {
+			p.Mistakes = append(p.Mistakes, invalid(object, fmt.Sprintf("spec.waves[name=%s].after.wave", w.Name),
+				fmt.Sprintf("%q is not one of spec.waves", w.After), "name one of them"))
+		}
+	}
+	reported := map[string]bool{}
+	for _, w := range p.Waves {
+		var path []string
+		for name := w.Name; name != ""; name = after[name] {
+			start := slices.Index(path, name)
+			if start < 0 {
+				path = append(path, name)
+				continue
+			}
+			cycle := path[start:]
+			if !reported[slices.Min(cycle)] {
+				reported[slices.Min(cycle)] = true
+				p.Mistakes = append(p.Mistakes, invalid(object, "spec.waves",
+					fmt.Sprintf("these waves wait for each other: %s", strings.Join(append(slices.Clone(cycle), cycle[0]), " after ")), "remove one of their barriers"))
+			}
+			break
+		}
+	}
+}
+
+// SiteLabels returns the labels by which a wave can select a site: its own, and those that stand for fields of its spec.
+func SiteLabels(site *v1alpha1.RolloutSite) labels.Set {
+	set := labels.Set{}
+	for k, v := range site.Labels {
+		set[k] = v
+	}
+	for label, text := range map[string]string{
+		v1alpha1.LabelRegion:       string(site.Spec.Region),
+		v1alpha1.LabelSubsidiary:   string(site.Spec.Subsidiary),
+		v1alpha1.LabelBusinessMode: string(site.Spec.BusinessMode),
+	} {
+		if text != "" {
+			set[label] = text
+		}
+	}
+	return set
+}
+
+// WaveOf returns the name of the first wave that selects a site, or "" when none does.
+func (p Plan) WaveOf(site *v1alpha1.RolloutSite) string {
+	set := SiteLabels(site)
+	for _, w := range p.Waves {
+		if w.Selector.Matches(set) {
+			return w.Name
+		}
+	}
+	return ""
+}

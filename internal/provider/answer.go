@@ -1,0 +1,223 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"mime"
+	"net/http"
+	"sort"
+	"strconv"
+	"time"
+)
+
+// reply is a complete HTTP answer.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// envelope is what the Prometheus API wraps around every answer.
+type envelope struct {
+	Status    string          `json:"status"`
+	Data      json.RawMessage `json:"data"`
+	ErrorType string          `json:"errorType"`
+	Error     string          `json:"error"`
+	Warnings  []string        `json:"warnings"`
+}
+
+// result is the data of an instant query.
+type result struct {
+	Type   string          `json:"resultType"`
+	Result json.RawMessage `json:"result"`
+}
+
+// row is one series of an instant vector.
+type row struct {
+	Metric    map[string]string `json:"metric"`
+	Value     json.RawMessage   `json:"value"`
+	Histogram json.RawMessage   `json:"histogram"`
+}
+
+// maxWarnings bounds the warnings of one answer; more of them say nothing new.
+const maxWarnings = 10
+
+// read turns a reply into an Answer or an *Error.
+func (p *prometheus) read(got reply, q Query, w Window) (Answer, error) {
+	var wrapped envelope
+	broken := json.Unmarshal(got.body, &wrapped)
+	if got.status/100 != 2 {
+		return Answer{}, p.statusError(got.status, wrapped)
+	}
+	if broken != nil {
+		return Answer{}, p.notJSON(got, broken)
+	}
+	if wrapped.Status == "error" {
+		return Answer{}, p.reportedError(wrapped)
+	}
+	if wrapped.Status != "success" {
+		return Answer{}, newError(InvalidResponse, nil, "%s answered with JSON that is not from a Prometheus API: is the path of the address right?", p.host)
+	}
+	answer, err := p.readData(wrapped.Data, q, w)
+	if err != nil {
+		return Answer{}, err
+	}
+	for _, warning := range wrapped.Warnings[:min(len(wrapped.Warnings), maxWarnings)] {
+		answer.Warnings = append(answer.Warnings, p.redactor.clean(warning))
+	}
+	return answer, nil
+}
+
+func (p *prometheus) readData(data json.RawMessage, q Query, w Window) (Answer, error) {
+	var content result
+	if err := json.Unmarshal(data, &content); err != nil {
+		return Answer{}, p.unreadable(err)
+	}
+	switch {
+	case content.Type == "scalar" && q.Site != "":
+		sample, err := readPoint(content.Result, w)
+		if err != nil {
+			return Answer{}, p.unreadable(err)
+		}
+		sample.Site = q.Site
+		return Answer{Samples: []Sample{sample}}, nil
+	case content.Type == "scalar", content.Type == "matrix", content.Type == "string":
+		return Answer{}, wrongType(content.Type, q)
+	case content.Type != "vector":
+		return Answer{}, p.unreadable(errors.New("unknown result type"))
+	}
+	return p.readVector(content.Result, q, w)
+}
+
+// wrongType explains results of which no number per site can be made.
+func wrongType(got string, q Query) error {
+	if q.Site != "" {
+		return newError(InvalidResponse, nil,
+			"the query must return one number: a scalar, or an instant vector with one series; it returned a %s", got)
+	}
+	return newError(InvalidResponse, nil, "the query must return an instant vector with one series per site; it returned a %s", got)
+}
+
+func (p *prometheus) readVector(data json.RawMessage, q Query, w Window) (Answer, error) {
+	var rows []row
+	if err := json.Unmarshal(data, &rows); err != nil {
+		return Answer{}, p.unreadable(err)
+	}
+	samples := make([]Sample, 0, len(rows))
+	for _, r := range rows {
+		if len(r.Histogram) > 0 {
+			return Answer{}, newError(InvalidResponse, nil,
+				"the query returned a histogram and no number: use histogram_quantile, histogram_avg or histogram_count in it")
+		}
+		sample, err := readPoint(r.Value, w)
+		if err != nil {
+			return Answer{}, p.unreadable(err)
+		}
+		sample.Site = q.Site
+		if q.Site == "" {
+			sample.Site = r.Metric[q.SiteLabel]
+		}
+		samples = append(samples, sample)
+	}
+	return bySite(samples), nil
+}
+
+// bySite makes an answer of samples in any order: those without a site are counted, those that contradict each other
+// are named. Two equal values for one site are a contradiction too, since their series differ in something.
+func bySite(samples []Sample) Answer {
+	var answer Answer
+	sort.SliceStable(samples, func(i, j int) bool { return samples[i].Site < samples[j].Site })
+	for start := 0; start < len(samples); {
+		site, end := samples[start].Site, start+1
+		for end < len(samples) && samples[end].Site == site {
+			end++
+		}
+		switch {
+		case site == "":
+			answer.Unlabelled = end - start
+		case end-start > 1:
+			answer.Ambiguous = append(answer.Ambiguous, site)
+		default:
+			answer.Samples = append(answer.Samples, samples[start])
+		}
+		start = end
+	}
+	return answer
+}
+
+// readPoint reads [seconds, "value"]. It insists on both: anything that is missing would otherwise become a zero.
+func readPoint(data json.RawMessage, w Window) (Sample, error) {
+	var pair []json.RawMessage
+	if err := json.Unmarshal(data, &pair); err != nil || len(pair) != 2 {
+		return Sample{}, errors.New("a value is not a pair of time and number")
+	}
+	var seconds float64
+	if err := json.Unmarshal(pair[0], &seconds); err != nil {
+		return Sample{}, fmt.Errorf("read the time of a value: %w", err)
+	}
+	if seconds <= 0 || seconds > float64(w.End.Unix()+1) {
+		return Sample{}, errors.New("a value is from outside the time that was asked for")
+	}
+	var text string
+	if err := json.Unmarshal(pair[1], &text); err != nil {
+		return Sample{}, fmt.Errorf("read the number of a value: %w", err)
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return Sample{}, fmt.Errorf("parse the number of a value: %w", err)
+	}
+	return Sample{Value: number, Time: time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()}, nil
+}
+
+// unreadable hides the cause from the message, because it can repeat pieces of the body.
+func (p *prometheus) unreadable(cause error) error {
+	return newError(InvalidResponse, cause, "%s answered with data that is not the result of an instant query", p.host)
+}
+
+// notJSON explains a successful answer that is none.
+func (p *prometheus) notJSON(got reply, cause error) error {
+	kind, _, err := mime.ParseMediaType(got.header.Get("Content-Type"))
+	switch {
+	case len(got.body) == 0:
+		return newError(InvalidResponse, cause, "%s answered without a body: is the address the Prometheus API?", p.host)
+	case got.header.Get("Content-Encoding") != "":
+		return newError(InvalidResponse, cause, "%s answered in a compressed form that was not asked for: is a proxy changing its answers?", p.host)
+	case err == nil && kind != "application/json":
+		return newError(InvalidResponse, cause, "%s answered with %s, not with JSON: is the address the Prometheus API?",
+			p.host, p.redactor.clean(kind))
+	}
+	return newError(InvalidResponse, cause, "%s answered with incomplete or malformed JSON: is something between here and Prometheus cutting it off?", p.host)
+}
+
+// statusError explains every answer whose status is not a success.
+func (p *prometheus) statusError(status int, wrapped envelope) error {
+	fromPrometheus := wrapped.Status == "error" && wrapped.ErrorType != ""
+	switch {
+	case status == http.StatusUnauthorized:
+		return newError(Unauthorized, nil, "%s refused the credentials (401): check the secret that the provider refers to", p.host)
+	case status == http.StatusForbidden:
+		return newError(Unauthorized, nil, "%s does not allow these credentials to query (403): grant them read access", p.host)
+	case status == http.StatusTooManyRequests:
+		return newError(RateLimited, nil, "%s asks for fewer requests (429): measure less often", p.host)
+	case fromPrometheus:
+		return p.reportedError(wrapped)
+	case status >= 500:
+		return newError(SourceError, nil, "%s failed with status %d %s", p.host, status, http.StatusText(status))
+	}
+	return newError(InvalidResponse, nil, "%s answered with status %d %s: is the address the Prometheus API?",
+		p.host, status, http.StatusText(status))
+}
+
+// reportedError passes on what Prometheus itself says about a failure.
+func (p *prometheus) reportedError(wrapped envelope) error {
+	said := p.redactor.clean(wrapped.Error)
+	switch wrapped.ErrorType {
+	case "bad_data", "execution":
+		return newError(QueryRejected, nil, "the query was rejected: %s", said)
+	case "timeout":
+		return newError(Timeout, nil, "%s gave up on the query: %s", p.host, said)
+	}
+	return newError(SourceError, nil, "%s failed: %s", p.host, said)
+}
