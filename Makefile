@@ -66,7 +66,7 @@ test: build ## Test everything: rules, providers against a real Prometheus, a re
 	"$$(hack/tool.sh gotestsum)" --format=pkgname --format-hide-empty-pkg -- $(RACE) -count=1 -timeout=20m $(TESTS)
 
 .PHONY: demo
-demo: build ## Watch two sites go through a rollout, with one hold. KEEP=1 leaves it running.
+demo: build ## Watch eight sites go through a rollout in two waves, with one hold. KEEP=1 leaves it running.
 	$(ASSETS)
 	$(PROMETHEUS_BINARY)
 	$(MANAGER_BINARY)

@@ -184,7 +184,7 @@ const (
 	WaveClosed WaveState = "Closed"
 	// WaveOpen: its sites may start.
 	WaveOpen WaveState = "Open"
-	// WaveCompleted: each of its sites has passed every phase. A wave without sites completes as soon as it opens.
+	// WaveCompleted: each of its sites has passed every phase. A wave without sites has not completed: they may be on their way.
 	WaveCompleted WaveState = "Completed"
 )
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -131,5 +132,10 @@ func tail(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-logTail):])
+	if len(text) <= logTail {
+		return string(text)
+	}
+	text = text[len(text)-logTail:]
+	// From the beginning of a line on: half a line misleads.
+	return string(text[bytes.IndexByte(text, '\n')+1:])
 }

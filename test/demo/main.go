@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -28,7 +29,7 @@ const (
 	// lookInterval is how often the objects are looked at.
 	lookInterval = 200 * time.Millisecond
 	// endsWithin is when the demonstration gives up. It takes about a minute and a half on an idle machine.
-	endsWithin = 6 * time.Minute
+	endsWithin = 10 * time.Minute
 )
 
 func main() {
@@ -114,6 +115,8 @@ func perform(ctx context.Context, stage *Stage) error {
 func follow(ctx context.Context, stage *Stage, show *Show) (Record, error) {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
+	// What the table showed last stays, however this ends.
+	defer stage.screen.Keep()
 	for {
 		rollout, stories, err := stage.Read(ctx)
 		if err != nil {
@@ -126,27 +129,27 @@ func follow(ctx context.Context, stage *Stage, show *Show) (Record, error) {
 		}
 		stage.screen.Draw(show.table(stories, now, stage.screen.style))
 		if news.Finished {
-			stage.screen.Keep()
 			return show.Record(stories), nil
 		}
 		select {
 		case <-stage.manager.Exited():
 			return Record{}, errors.New("the manager ended")
 		case <-ctx.Done():
-			stage.screen.Keep()
 			return Record{}, context.Cause(ctx)
 		case <-ticker.C:
 		}
 	}
 }
 
-// tell shows the news, and posts the events. A terminal has the table for the steps.
+// tell shows the news, and posts the events. A terminal has a table, so that only turns of the story are told there.
 func tell(ctx context.Context, stage *Stage, show *Show, news News) error {
-	if !stage.screen.Live() && len(news.Steps) > 0 {
-		stage.screen.Say(news.Steps...)
+	for _, step := range news.Steps {
+		if step.Turn || !stage.screen.Live() {
+			stage.screen.Say(step.Line)
+		}
 	}
 	if news.Held != nil {
-		stage.screen.Sayf("%s is held. This is what its object says (kubectl -n %s describe sroll %s):", news.Held.Spec.Site, namespace, news.Held.Name)
+		stage.screen.Sayf("\n%s is held. This is what its object says (kubectl -n %s describe sroll %s):", news.Held.Spec.Site, namespace, news.Held.Name)
 		stage.screen.Say(show.story(news.Held)...)
 	}
 	for _, event := range news.Events {
@@ -178,20 +181,20 @@ func wait(ctx context.Context, stage *Stage) {
 	if stage.cluster == nil {
 		return
 	}
-	kubectl := stage.cluster.KubectlPath() + " -n " + namespace
+	look := func(command, what string) string { return "  " + pad("kubectl -n "+namespace+" "+command, 60) + what }
 	lines := []string{
 		"", "Everything keeps running until Ctrl-C. Look around in another terminal:", "",
-		"  export KUBECONFIG=" + stage.cluster.Kubeconfig(),
-		"  " + kubectl + " get crm                                       everything of the programme",
-		"  " + kubectl + " get sroll                                     where each site stands",
-		"  " + kubectl + " describe sroll halden-crm." + troubled + "    the story of one site",
-		"  " + kubectl + " get events --sort-by=.lastTimestamp",
+		"  export KUBECONFIG=" + stage.cluster.Kubeconfig() + " PATH=" + filepath.Dir(stage.cluster.KubectlPath()) + ":$PATH",
+		look("get crm", "everything of the programme"),
+		look("get sroll -o wide", "where each site stands, and why"),
+		look("describe sroll halden-crm."+troubled, "the story of one site"),
+		look("get events --sort-by=.metadata.creationTimestamp", "what happened, in order"),
 	}
 	if stage.prometheus != nil {
-		lines = append(lines, "  Prometheus:  "+stage.prometheus.URL(), "  the CRM:     "+stage.crm.URL()+"/metrics")
+		lines = append(lines, "", "  Prometheus:   "+stage.prometheus.URL(), "  the CRM:      "+stage.crm.URL()+"/metrics")
 	}
 	if stage.manager != nil {
-		lines = append(lines, "  the manager: "+stage.manager.MetricsURL()+", log "+stage.manager.LogPath())
+		lines = append(lines, "  the manager:  "+stage.manager.MetricsURL()+", log "+stage.manager.LogPath())
 	}
 	stage.screen.Say(append(lines, "")...)
 	<-ctx.Done()

@@ -89,17 +89,27 @@ func TestShowTellsEveryStepOnce(t *testing.T) {
 	rollout.Status.Waves = []crmv1.WaveStatus{{Name: "group", State: crmv1.WaveClosed, Message: "waits for wave pilot"}}
 	story := goodStory("osaka", "pilot", 30, 10)
 	story.Status.Transitions[1].Reason, story.Status.Transitions[1].Message = "AllPhasesPassed", "nothing is left to do"
-	var steps []string
+	var steps []Step
 	for n := range 2 {
 		steps = append(steps, show.Look(rollout, []crmv1.SiteRollout{story}, second(n)).Steps...)
 	}
-	want := []string{
-		"  0.0s  wave group is Closed: waits for wave pilot",
-		"  0.0s  osaka      migrate         Waiting → Proving    ",
-		"  0.0s  osaka      live            Proving → Completed  AllPhasesPassed: nothing is left to do",
+	want := []Step{
+		{Line: "  0.0s  wave group is Closed: waits for wave pilot", Turn: true},
+		{Line: "  0.0s  osaka      migrate         Waiting → Proving    "},
+		{Line: "  0.0s  osaka      live            Proving → Completed  AllPhasesPassed: nothing is left to do"},
 	}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+func TestShowTellsAHoldAndItsEndAsTurnsOfTheStory(t *testing.T) {
+	var turns []bool
+	for _, step := range newShow().Look(goodRecord().Plan.Rollout, goodRecord().Stories[:1], second(40)).Steps {
+		turns = append(turns, step.Turn)
+	}
+	if diff := cmp.Diff([]bool{false, true, true, false}, turns); diff != "" {
+		t.Errorf("the steps of lyon: started, held, recovered, completed (-want +got):\n%s", diff)
 	}
 }
 
@@ -130,7 +140,7 @@ func TestTable(t *testing.T) {
 	got := show.table([]crmv1.SiteRollout{goodStory("munich", "group", 50, 10), *heldStory()}, second(12), styles{})
 	want := []string{
 		"",
-		"crm   12.0s   wave nothing   0 waiting  0 moving  0 held  3 completed   at most 1 at a time",
+		"crm   12.0s   no wave left   0 waiting  0 moving  0 held  3 completed   at most 1 at a time",
 		"",
 		" SITE        REGION  WAVE    PHASES  PHASE          STATE       REASON",
 		" lyon        emea    pilot   !○      migrate        Held        ExitGateFailed",

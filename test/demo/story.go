@@ -16,10 +16,17 @@ type Event struct{ Site, Name string }
 // eventClean is the event that removes the cause of the hold.
 const eventClean = "clean"
 
+// Step is a line of the protocol.
+type Step struct {
+	Line string
+	// Turn marks a turn of the story, which is told even beside a table that shows where every site stands.
+	Turn bool
+}
+
 // News is what one look at the objects brought.
 type News struct {
-	// Steps are the transitions that are new, a line each.
-	Steps []string
+	// Steps are what is new: waves that opened or completed, and transitions of sites.
+	Steps []Step
 	// Events are what happens outside because of them.
 	Events []Event
 	// Held is set once: when the troubled site is seen held for the first time.
@@ -89,7 +96,7 @@ func (s *Show) lookAtWaves(rollout crmv1.CRMRollout, now time.Time, news *News) 
 		if wave.Message != "" {
 			line += ": " + wave.Message
 		}
-		news.Steps = append(news.Steps, line)
+		news.Steps = append(news.Steps, Step{Line: line, Turn: true})
 	}
 }
 
@@ -115,7 +122,7 @@ func (s *Show) lookAtSteps(story *crmv1.SiteRollout, now time.Time, news *News) 
 		if step.Message != "" {
 			line += ": " + step.Message
 		}
-		news.Steps = append(news.Steps, line)
+		news.Steps = append(news.Steps, Step{Line: line, Turn: step.From == crmv1.SiteHeld || step.To == crmv1.SiteHeld})
 	}
 }
 

@@ -11,11 +11,14 @@ import (
 
 // table is the rollout at a moment, a line per site, and the reason of every hold.
 func (s *Show) table(stories []crmv1.SiteRollout, now time.Time, style styles) []string {
-	counts := s.plan.Rollout.Status.Sites
+	counts, wave := s.plan.Rollout.Status.Sites, "wave "+s.plan.Rollout.Status.CurrentWave
+	if s.plan.Rollout.Status.CurrentWave == "" {
+		wave = "no wave left"
+	}
 	lines := []string{
 		"",
-		fmt.Sprintf("%s%s%s  %s   wave %s   %d waiting  %d moving  %d held  %d completed   at most %d at a time", style.bold, s.plan.Rollout.Name, style.plain,
-			s.stamp(now), orNothing(s.plan.Rollout.Status.CurrentWave), counts.Waiting, counts.Moving, counts.Held, counts.Completed, s.limit()),
+		fmt.Sprintf("%s%s%s  %s   %s   %d waiting  %d moving  %d held  %d completed   at most %d at a time", style.bold, s.plan.Rollout.Name, style.plain,
+			s.stamp(now), wave, counts.Waiting, counts.Moving, counts.Held, counts.Completed, s.limit()),
 		"",
 		style.faint + row("SITE", "REGION", "WAVE", "PHASES", "PHASE", "STATE", "REASON") + style.plain,
 	}

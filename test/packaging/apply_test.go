@@ -117,10 +117,9 @@ var installations = []installation{
 		hides:     []string{":v7"},
 	},
 	{
-		name: "many requests, debug log, further arguments",
-		arguments: []string{"--set-json=kubeAPI.qps=2.5", "--set=kubeAPI.burst=1000000,logging.level=debug,logging.format=text",
-			"--set=extraArgs={--leader-election-namespace=elsewhere}"},
-		says: []string{"--kube-api-qps=2.5", "--kube-api-burst=1000000", "--log-level=debug", "--log-format=text", "--leader-election-namespace=elsewhere"},
+		name:      "debug log, further arguments",
+		arguments: []string{"--set=logging.level=debug,logging.format=text", "--set=extraArgs={--leader-election-namespace=elsewhere}"},
+		says:      []string{"--log-level=debug", "--log-format=text", "--leader-election-namespace=elsewhere"},
 	},
 	{
 		name: "a choice of nodes",

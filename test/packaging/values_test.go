@@ -34,7 +34,6 @@ func TestChartRefusesValues(t *testing.T) {
 		{"a number as text", "--set-string=replicas=2", "/replicas"},
 		{"a level that the manager does not know", "--set=logging.level=warn", "/logging/level"},
 		{"a format that the manager does not know", "--set=logging.format=xml", "/logging/format"},
-		{"no requests to the API server", "--set=kubeAPI.qps=0", "/kubeAPI/qps"},
 		{"the port of the probes for metrics", "--set=metrics.port=8081", "/metrics/port"},
 		{"a port that only root may open", "--set=metrics.port=80", "/metrics/port"},
 		{"a namespace that cannot be", "--set=watchNamespaces={North}", "/watchNamespaces/0"},
