@@ -33,8 +33,6 @@ const (
 	ReasonProviderNotReady = "ProviderNotReady"
 	// ReasonMeasured: the KPI's last measurement succeeded for every site that the source knows.
 	ReasonMeasured = "Measured"
-	// ReasonNotMeasured: the KPI has not been measured yet.
-	ReasonNotMeasured = "NotMeasured"
 	// ReasonNoData: the source answered without a value for any site of the namespace.
 	ReasonNoData = "NoData"
 	// ReasonAmbiguousAnswer: the source gave more than one value for a site, or values without the site label. Those values are not used.

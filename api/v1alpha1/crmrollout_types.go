@@ -285,7 +285,7 @@ type CRMRolloutStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	CurrentWave string `json:"currentWave,omitempty"`
 
-	// sites counts the sites of all waves.
+	// sites counts the sites of all waves. A site that began and that no wave selects any more is not counted.
 	//
 	// +optional
 	Sites SiteCounts `json:"sites,omitzero"`

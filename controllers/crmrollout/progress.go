@@ -18,6 +18,8 @@ type counts struct {
 	all    v1alpha1.SiteCounts
 	byWave map[string]*v1alpha1.SiteCounts
 	held   []string
+	// left are sites that began and that no wave selects any more. They belong to no wave's count and keep no wave from completing.
+	left int
 }
 
 func count(s snapshot, d decision) counts {
@@ -26,6 +28,10 @@ func count(s snapshot, d decision) counts {
 		state := v1alpha1.SitePending
 		if sr := s.existing[site]; sr != nil {
 			state = sr.Status.State
+		}
+		if wave == "" {
+			c.left++
+			continue
 		}
 		if c.byWave[wave] == nil {
 			c.byWave[wave] = &v1alpha1.SiteCounts{}
@@ -87,6 +93,9 @@ func conditions(s snapshot, d decision, changed *v1alpha1.CRMRollout, mistakes [
 	if s.plan.Suspended && reason != v1alpha1.ReasonSuspended {
 		message += "; the rollout is suspended, so no site starts a phase"
 	}
+	if counted.left > 0 {
+		message += fmt.Sprintf("; %d further sites began and are in no wave any more", counted.left)
+	}
 	c.Set(v1alpha1.ConditionProgressing, status.Bool(moving), reason, message)
 	c.Set(v1alpha1.ConditionCompleted, status.Bool(reason == v1alpha1.ReasonAllPhasesPassed), reason, message)
 }
@@ -111,7 +120,7 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 		block := admit.MayStart(s.plan, s.plan.Through+1)
 		return false, block.Reason, block.Message
 	}
-	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed, no site is in a phase: wave %s", sites.Completed, sites.Total, currentWave(d))
+	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed, no site is in a phase; the current wave is %s", sites.Completed, sites.Total, currentWave(d))
 }
 
 // heldMessage names the first held sites: they are what a person has to look at.
@@ -122,5 +131,5 @@ func heldMessage(c counts) string {
 	if len(names) > told {
 		names, more = names[:told], fmt.Sprintf(" and %d more", len(c.held)-told)
 	}
-	return fmt.Sprintf("%d of %d sites completed, %d are held at a gate: %s%s; see their SiteRollouts", c.all.Completed, c.all.Total, c.all.Held, strings.Join(names, ", "), more)
+	return fmt.Sprintf("%d of %d sites completed; held at a gate: %s%s; their SiteRollouts say why", c.all.Completed, c.all.Total, strings.Join(names, ", "), more)
 }

@@ -2,7 +2,6 @@ package kpi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -45,6 +44,9 @@ func (r *Reconciler) act(ctx context.Context, s snapshot) (outcome, error) {
 	}
 	at := s.now.UTC().Truncate(time.Second)
 	done := outcome{measurement: measure.Measurement{Time: at, Failure: s.problem.message}, problem: s.problem}
+	if recorded := s.object.Status; recorded.LastMeasured != nil && recorded.ObservedGeneration == s.object.Generation {
+		r.Store.Inherit(key, s.object.Generation, recorded.LastMeasured.Time)
+	}
 	if s.source != nil {
 		past := r.past(ctx, s, at)
 		if done = measureAt(ctx, s, at); done.measurement.Failure == "" {
@@ -140,12 +142,16 @@ func measureEach(ctx context.Context, s snapshot, window provider.Window) outcom
 	return done
 }
 
-// doubts tells what in an answer had to be left out.
+// doubts tells what in an answer had to be left out. The label is empty when each site was asked for by itself.
 func doubts(answer provider.Answer, label string) problem {
 	switch {
 	case len(answer.Ambiguous) > 0:
-		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("the source gave more than one value for %d sites, %q among them; these sites have no value until the query gives one each, for example by aggregating with by (%s)",
-			len(answer.Ambiguous), answer.Ambiguous[0], label)}
+		remedy := "for example by aggregating with by (" + label + ")"
+		if label == "" {
+			remedy = "for example with sum, avg or max around it"
+		}
+		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("the source gave more than one value for %d sites, %q among them; these sites have no value until the query gives one each, %s",
+			len(answer.Ambiguous), answer.Ambiguous[0], remedy)}
 	case answer.Unlabelled > 0:
 		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("%d values carry no label %q and belong to no site; keep the label in the query, for example by aggregating with by (%s), or set spec.siteLabel", answer.Unlabelled, label, label)}
 	}
@@ -161,9 +167,8 @@ func failed(at time.Time, err error) outcome {
 const maxFailure = 320
 
 func reasonOf(err error) string {
-	var told *provider.Error
-	if errors.As(err, &told) {
-		return string(told.Reason)
+	if reason := provider.ReasonOf(err); reason != "" {
+		return string(reason)
 	}
 	return v1alpha1.ReasonInvalidSpec
 }

@@ -89,12 +89,6 @@ func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
 		s.holds = *known
 		return
 	}
-	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi string) time.Time {
-		if found := objects.KPIs[kpi]; found != nil && found.Status.LastMeasured != nil {
-			return found.Status.LastMeasured.Time
-		}
-		return time.Time{}
-	})
 	standing, _ := advance.Standing(s.plan, s.object.Status)
 	if standing == nil {
 		return
@@ -102,8 +96,13 @@ func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
 	for _, c := range standing.Criteria {
 		if r.Store.LastTried(key(c.KPI.Name), generation(c.KPI.Name)).IsZero() {
 			s.resuming = true
+			return
 		}
 	}
+	// Not the KPI's status: it may show this process's first measurement already, and would hide how long nobody measured before that.
+	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi string) time.Time {
+		return r.Store.Inherited(key(kpi), generation(kpi))
+	})
 }
 
 // block returns why the site is not admitted to its next phase.

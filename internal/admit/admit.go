@@ -118,13 +118,15 @@ func MayStart(p plan.Plan, phase int) Block {
 		return Block{v1alpha1.ReasonSuspended, "the rollout is suspended"}
 	case phase > p.Through:
 		return Block{v1alpha1.ReasonThroughReached, fmt.Sprintf("the rollout goes through phase %s for now", p.Phases[p.Through].Name)}
+	case len(p.Phases[phase].Mistakes) > 0:
+		return Block{v1alpha1.ReasonPlanInvalid, fmt.Sprintf("phase %s cannot be judged: %s", p.Phases[phase].Name, plan.Sentences(p.Phases[phase].Mistakes))}
 	}
 	return Block{}
 }
 
 // blocked asks every question that admission depends on, the more lasting ones first.
 func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
-	if s.Wave == "" {
+	if s.Wave == "" || wave.Name == "" {
 		return Block{v1alpha1.ReasonNotInWave, "no wave of the rollout selects this site any more"}
 	}
 	if block := MayStart(p, s.Next); block.Reason != "" {

@@ -105,6 +105,9 @@ func Next(in Input) Step {
 	if record := running(in.Status.Phases, phase.Name); record != nil {
 		return in.prove(phase, *record)
 	}
+	if in.Status.State != v1alpha1.SiteWaiting {
+		return in.wait(next, v1alpha1.ReasonPhaseAdded, fmt.Sprintf("the phases of the rollout changed: phase %s comes next", phase.Name))
+	}
 	return in.enter(next)
 }
 
@@ -136,8 +139,11 @@ func (in Input) wait(next int, reason, message string) Step {
 	return step
 }
 
+const completedMessage = "the site has passed every phase"
+
+// complete keeps a site completed, also one whose last open phase was taken out of the plan.
 func (in Input) complete() Step {
-	step := Step{State: v1alpha1.SiteCompleted, Reason: v1alpha1.ReasonAllPhasesPassed, Message: "the site has passed every phase"}
+	step := Step{State: v1alpha1.SiteCompleted, Reason: v1alpha1.ReasonAllPhasesPassed, Message: completedMessage}
 	if in.Status.State != v1alpha1.SiteCompleted {
 		step.Change = &Change{Reason: step.Reason, Message: step.Message}
 	}

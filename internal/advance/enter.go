@@ -1,7 +1,9 @@
 package advance
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -16,17 +18,15 @@ func (in Input) enter(next int) Step {
 	step := Step{State: v1alpha1.SiteWaiting, Phase: phase.Name}
 	block := admit.MayStart(in.Plan, next)
 	if block.Reason == "" && in.Admitted < next {
-		block = in.Block
+		// The block was asked for where the site stood when the reconcile began. If it passed a phase since, it says nothing of the next one.
+		block = cmp.Or(in.Block, admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site has not been admitted yet"})
 	}
 	if block.Reason != "" {
 		step.Reason, step.Message = block.Reason, block.Message
 		if block.Reason == v1alpha1.ReasonPlanInvalid {
-			step.Mistakes = in.Plan.Mistakes
+			step.Mistakes = append(slices.Clone(in.Plan.Mistakes), phase.Mistakes...)
 		}
 		return step
-	}
-	if len(phase.Mistakes) > 0 {
-		return step.stalled(phase)
 	}
 	if phase.Entry != nil && !in.mayEnter(&step, phase) {
 		return step

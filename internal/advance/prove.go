@@ -81,7 +81,11 @@ func (in Input) pass(phase plan.Phase, judged gate.Judgement) Step {
 	}
 	records := slices.Clone(in.Status.Phases)
 	running(records, phase.Name).PassedAt = stamp(in.Now)
-	step := in.wait(in.Plan.Next(records), v1alpha1.ReasonPhasePassed, message)
+	next := in.Plan.Next(records)
+	step := in.wait(next, v1alpha1.ReasonPhasePassed, message)
+	if next == len(in.Plan.Phases) {
+		step.State, step.Reason, step.Message = v1alpha1.SiteCompleted, v1alpha1.ReasonAllPhasesPassed, completedMessage
+	}
 	step.Change.Phase, step.Change.Passes, step.Change.Evidence = phase.Name, true, judged.Evidence()
 	return step
 }

@@ -2,8 +2,10 @@
 package catalogue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,13 +39,16 @@ func Objects(ctx context.Context, r client.Reader, namespace string) (plan.Objec
 	return objects, nil
 }
 
-// Sites returns the sites of a namespace. They belong to the reader's cache and must not be changed.
+// Sites returns the sites of a namespace in the order of their names: the cache has none, and a message that names the first site with a problem must not name
+// another one each time. They belong to the reader's cache and must not be changed.
 func Sites(ctx context.Context, r client.Reader, namespace string) ([]*v1alpha1.RolloutSite, error) {
 	var list v1alpha1.RolloutSiteList
 	if err := r.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list sites of namespace %s: %w", namespace, err)
 	}
-	return pointers(list.Items), nil
+	sites := pointers(list.Items)
+	slices.SortFunc(sites, func(a, b *v1alpha1.RolloutSite) int { return cmp.Compare(a.Name, b.Name) })
+	return sites, nil
 }
 
 // SiteRollouts returns the SiteRollouts of a rollout. They belong to the reader's cache and must not be changed.

@@ -13,6 +13,9 @@ import (
 // and for long enough? Every doubt is Wait. Only a value that was really compared gives Pass or Fail.
 func judgeCriterion(c Criterion, e Evidence, hold Hold, notBefore, now time.Time) CriterionJudgement {
 	samples := e.within(notBefore, c.KPI.Window)
+	if hold.KPIGeneration != c.KPI.Generation {
+		hold = Hold{KPIGeneration: c.KPI.Generation} // a run of another number proves nothing about this one
+	}
 	if !notBefore.IsZero() && !hold.MetSince.Add(-c.KPI.Window).After(notBefore) {
 		hold.MetSince = time.Time{} // a run that began in another attempt proves nothing in this one
 	}

@@ -50,6 +50,8 @@ type Gate struct {
 
 // Hold is how far a criterion has been proved: a run of good values without a break.
 type Hold struct {
+	// KPIGeneration is the generation of the KPI that gave the values. A hold does not outlive a change of it.
+	KPIGeneration int64
 	// MetSince is the time of the first value of the run; zero when the criterion is not met.
 	MetSince time.Time
 	// SeenThrough is the time of the latest value that has been looked at; zero when none has.

@@ -65,7 +65,7 @@ func (c Criterion) resume(r v1alpha1.CriterionReport, lastMeasured time.Time) (H
 	if !same || r.MetSince == nil || r.SampleTime == nil {
 		return Hold{}, false
 	}
-	hold := Hold{MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
+	hold := Hold{KPIGeneration: r.KPIGeneration, MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
 	trusted := lastMeasured.Add(-c.KPI.StaleAfter)
 	if (r.Reason == v1alpha1.ReasonMet || r.Reason == v1alpha1.ReasonHolding) && trusted.After(hold.SeenThrough) {
 		hold.SeenThrough = trusted

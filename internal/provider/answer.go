@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -41,8 +42,18 @@ type row struct {
 	Histogram json.RawMessage   `json:"histogram"`
 }
 
-// maxWarnings bounds the warnings of one answer; more of them say nothing new.
-const maxWarnings = 10
+// remark begins a warning that is advice about the query, not about the answer. Newer servers send these as "infos".
+const remark = "PromQL info:"
+
+// doubt returns the first warning that speaks about the answer itself, or "".
+func (e envelope) doubt() string {
+	for _, warning := range e.Warnings {
+		if !strings.HasPrefix(warning, remark) {
+			return warning
+		}
+	}
+	return ""
+}
 
 // read turns a reply into an Answer or an *Error.
 func (p *prometheus) read(got reply, q Query, w Window) (Answer, error) {
@@ -60,14 +71,10 @@ func (p *prometheus) read(got reply, q Query, w Window) (Answer, error) {
 	if wrapped.Status != "success" {
 		return Answer{}, newError(InvalidResponse, nil, "%s answered with JSON that is not from a Prometheus API: is the path of the address right?", p.host)
 	}
-	answer, err := p.readData(wrapped.Data, q, w)
-	if err != nil {
-		return Answer{}, err
+	if doubt := wrapped.doubt(); doubt != "" {
+		return Answer{}, newError(PartialAnswer, nil, "%s warns that its answer may be incomplete or wrong, so it is not used: %s", p.host, p.redactor.clean(doubt))
 	}
-	for _, warning := range wrapped.Warnings[:min(len(wrapped.Warnings), maxWarnings)] {
-		answer.Warnings = append(answer.Warnings, p.redactor.clean(warning))
-	}
-	return answer, nil
+	return p.readData(wrapped.Data, q, w)
 }
 
 func (p *prometheus) readData(data json.RawMessage, q Query, w Window) (Answer, error) {

@@ -34,9 +34,7 @@ func TestConfigurationsThatAreWrong(t *testing.T) {
 		{PrometheusConfig{Address: secure, Username: "a:nn"}, "contains a colon"},
 		{PrometheusConfig{Address: secure, Username: "ann", Password: "hu\x00sh"}, "contains control characters"},
 		{PrometheusConfig{Address: "http://prometheus", CA: cert}, "use https://"},
-		{PrometheusConfig{Address: "http://prometheus", InsecureSkipVerify: true}, "use https://"},
 		{PrometheusConfig{Address: secure, CA: []byte("hush")}, "the CA contains no PEM certificate"},
-		{PrometheusConfig{Address: secure, CA: cert, InsecureSkipVerify: true}, "choose one of the two"},
 		{PrometheusConfig{Address: secure, Cert: cert}, "a client certificate needs a key"},
 		{PrometheusConfig{Address: secure, Key: key}, "a key needs a client certificate"},
 		{PrometheusConfig{Address: secure, Cert: cert, Key: []byte("hush")}, "not a usable PEM pair"},
@@ -90,7 +88,7 @@ func TestTheFingerprintCoversEveryField(t *testing.T) {
 	for name, cfg := range map[string]PrometheusConfig{
 		"nothing": {}, "address": {Address: "a"}, "timeout": {Timeout: 1}, "limit": {MaxResponseBytes: 1},
 		"token": {BearerToken: "a"}, "username": {Username: "a"}, "password": {Password: "a"}, "CA": {CA: []byte("a")},
-		"certificate": {Cert: []byte("a")}, "key": {Key: []byte("a")}, "server name": {ServerName: "a"}, "insecure": {InsecureSkipVerify: true},
+		"certificate": {Cert: []byte("a")}, "key": {Key: []byte("a")}, "server name": {ServerName: "a"},
 	} {
 		got := cfg.Fingerprint()
 		if other, taken := seen[got]; taken {

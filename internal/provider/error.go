@@ -32,6 +32,8 @@ const (
 	RateLimited Reason = "RateLimited"
 	// InvalidResponse: the answer is not what the source's protocol promises, or not of a kind that a KPI can use.
 	InvalidResponse Reason = "InvalidResponse"
+	// PartialAnswer: the source answered and warned that parts are missing, for example because a store was down.
+	PartialAnswer Reason = "PartialAnswer"
 	// ResponseTooLarge: the answer is larger than the configured limit; the rest was not read.
 	ResponseTooLarge Reason = "ResponseTooLarge"
 	// TLSFailed: no trusted encrypted connection could be made.

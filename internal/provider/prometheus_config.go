@@ -19,8 +19,8 @@ import (
 const (
 	// defaultTimeout is enough for a query over weeks of data, and short enough to be tried again within an interval.
 	defaultTimeout = 30 * time.Second
-	// defaultMaxResponseBytes holds about 50,000 sites.
-	defaultMaxResponseBytes = 8 << 20
+	// defaultMaxResponseBytes holds about 100,000 sites.
+	defaultMaxResponseBytes = 16 << 20
 	// idleConnTimeout drops idle connections before the usual load balancers do so silently.
 	idleConnTimeout = 90 * time.Second
 	userAgent       = "crm-rollout-operator"
@@ -34,7 +34,7 @@ type PrometheusConfig struct {
 	Address string
 	// Timeout bounds one measurement, from the first byte sent to the last one read. 0 means 30 seconds.
 	Timeout time.Duration
-	// MaxResponseBytes bounds the body of one answer. 0 means 8 MiB, about 50,000 sites.
+	// MaxResponseBytes bounds the body of one answer. 0 means 16 MiB, about 100,000 sites.
 	MaxResponseBytes int64
 	// BearerToken is sent with every request when it is set. It excludes Username.
 	BearerToken string
@@ -46,8 +46,6 @@ type PrometheusConfig struct {
 	Cert, Key []byte
 	// ServerName is the name that the server's certificate must carry, when it is not the host of Address.
 	ServerName string
-	// InsecureSkipVerify accepts any certificate, and with it anybody in between. It excludes CA.
-	InsecureSkipVerify bool
 }
 
 // String names the address alone.
@@ -140,12 +138,10 @@ func notTokenRune(r rune) bool { return r <= ' ' || r >= 0x7f }
 
 func (c PrometheusConfig) validateTLS(scheme string) error {
 	material := string(c.CA) + string(c.Cert) + string(c.Key) + c.ServerName
-	if scheme != "https" && (material != "" || c.InsecureSkipVerify) {
+	if scheme != "https" && material != "" {
 		return invalid("there are TLS settings but the address begins with http://: use https://")
 	}
 	switch {
-	case len(c.CA) > 0 && c.InsecureSkipVerify:
-		return invalid("there is a CA although certificates are not verified: choose one of the two")
 	case (len(c.Cert) > 0) != (len(c.Key) > 0):
 		return invalid("a client certificate needs a key and a key needs a client certificate: set both")
 	case len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA):
@@ -165,11 +161,10 @@ func (c PrometheusConfig) http() promconfig.HTTPClientConfig {
 	out := promconfig.HTTPClientConfig{
 		EnableHTTP2: true,
 		TLSConfig: promconfig.TLSConfig{
-			CA:                 string(c.CA),
-			Cert:               string(c.Cert),
-			Key:                promconfig.Secret(c.Key),
-			ServerName:         c.ServerName,
-			InsecureSkipVerify: c.InsecureSkipVerify,
+			CA:         string(c.CA),
+			Cert:       string(c.Cert),
+			Key:        promconfig.Secret(c.Key),
+			ServerName: c.ServerName,
 		},
 	}
 	if c.BearerToken != "" {

@@ -49,9 +49,6 @@ type Answer struct {
 	Ambiguous []string
 	// Unlabelled is the number of rows that name no site. They are dropped.
 	Unlabelled int
-	// Warnings are the source's own remarks, for example about partial data: at most ten, one line each, without
-	// control characters and credentials.
-	Warnings []string
 }
 
 // Provider is an open source of numbers. It is safe for concurrent use.

@@ -113,7 +113,6 @@ func TestTLS(t *testing.T) {
 		{"the right CA", PrometheusConfig{Address: plain, CA: ours.pem}, ""},
 		{"the system's CAs", PrometheusConfig{Address: plain}, "an authority that is not trusted: set the CA"},
 		{"another CA", PrometheusConfig{Address: plain, CA: theirs.pem}, "an authority that is not trusted: set the CA"},
-		{"no verification", PrometheusConfig{Address: plain, InsecureSkipVerify: true}, ""},
 		{"another name that the certificate carries", PrometheusConfig{Address: plain, CA: ours.pem, ServerName: "metrics.example"}, ""},
 		{"a name that it does not carry", PrometheusConfig{Address: plain, CA: ours.pem, ServerName: "other.example"}, "is for another name"},
 		{"an expired certificate", PrometheusConfig{Address: expired, CA: ours.pem}, "is expired or not valid yet"},
