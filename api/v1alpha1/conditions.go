@@ -101,7 +101,7 @@ const (
 	ReasonSampleMissing = "SampleMissing"
 	// ReasonStale: Wait. The latest value is older than the KPI's staleAfter.
 	ReasonStale = "Stale"
-	// ReasonNotANumber: Wait. The source answered NaN or an infinity.
+	// ReasonNotANumber: Wait. The source answered NaN, an infinity, or a number of more than 31 digits.
 	ReasonNotANumber = "NotANumber"
 	// ReasonAmbiguous: Wait. The source gave more than one value for the site.
 	ReasonAmbiguous = "Ambiguous"

@@ -71,11 +71,12 @@ type WaveBarrier struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.after) || self.after.wave != self.name",message="a wave cannot come after itself"
 type Wave struct {
-	// name identifies the wave.
+	// name identifies the wave. It becomes the label rollout.crmops.dev/wave of the SiteRollouts in it.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="must be usable as a label: letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
 	Name string `json:"name,omitempty"`
 
 	// selector picks the sites of the wave by their labels and by rollout.crmops.dev/region, rollout.crmops.dev/subsidiary and

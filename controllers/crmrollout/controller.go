@@ -81,6 +81,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	d := decide(s)
 	if err := r.act(ctx, s, d); err != nil {
+		r.ledger.forget(req.NamespacedName) // what failed may have been carried out, and only its answer was lost: look past the cache next time
 		return status.Settle(ctrl.Result{}, err)
 	}
 	return status.Settle(ctrl.Result{}, r.report(ctx, s, d))

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/status"
 )
@@ -43,7 +44,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
 
 // worthRefreshing reports whether the medians have changed and the write is paid for.
 func (r *Reconciler) worthRefreshing(before, after *v1alpha1.CRMRollout) bool {
-	return !equality.Semantic.DeepEqual(before.Status, after.Status) && r.Budget.Spend(after.Namespace)
+	return !equality.Semantic.DeepEqual(before.Status, after.Status) && r.Budget.Spend(after.Namespace, measure.ForRollouts)
 }
 
 func withoutNumbers(s v1alpha1.CRMRolloutStatus) v1alpha1.CRMRolloutStatus {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/advance"
+	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -20,7 +21,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
 	changed.Status = *d.status.DeepCopy()
 	changed.Status.ObservedGeneration = changed.Generation
 	conditions(changed, d.last, s.now)
-	if sameButNumbers(s.object.Status, changed.Status) && (!newerNumbers(s.object.Status, changed.Status) || !r.Budget.Spend(changed.Namespace)) {
+	if sameButNumbers(s.object.Status, changed.Status) && (!newerNumbers(s.object.Status, changed.Status) || !r.Budget.Spend(changed.Namespace, measure.ForSites)) {
 		return nil
 	}
 	wrote, err := status.Patch(ctx, r.Client, s.object, changed)

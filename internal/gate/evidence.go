@@ -24,7 +24,7 @@ const (
 	OutcomeValue Outcome = "Value"
 	// OutcomeMissing: it gave no value for the site.
 	OutcomeMissing Outcome = "Missing"
-	// OutcomeNotANumber: it gave NaN or an infinity.
+	// OutcomeNotANumber: it gave NaN, an infinity, or a number of more than 31 digits.
 	OutcomeNotANumber Outcome = "NotANumber"
 	// OutcomeAmbiguous: it gave more than one value.
 	OutcomeAmbiguous Outcome = "Ambiguous"
@@ -32,9 +32,13 @@ const (
 	OutcomeFailed Outcome = "Failed"
 )
 
+// tooLarge is the smallest number that v1alpha1.FormatDecimal cannot write. Evidence that cannot be written down must not pass a gate.
+const tooLarge = 1e31
+
 // OutcomeOf tells whether a measured value can be compared at all.
 func OutcomeOf(value float64) Outcome {
-	if math.IsNaN(value) || math.IsInf(value, 0) {
+	// math.Abs(NaN) < x is false.
+	if !(math.Abs(value) < tooLarge) {
 		return OutcomeNotANumber
 	}
 	return OutcomeValue

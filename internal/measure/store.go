@@ -178,7 +178,10 @@ func (s *Store) Evidence(kpi types.NamespacedName, generation int64, site string
 	if entry == nil || entry.generation != generation {
 		return gate.Evidence{}
 	}
-	evidence := gate.Evidence{Latest: entry.latest.outcome(site), LatestAt: entry.latest.Time, Detail: entry.latest.Failure}
+	evidence := gate.Evidence{LatestAt: entry.latest.Time, Detail: entry.latest.Failure}
+	if !entry.latest.Time.IsZero() { // otherwise there is only the past so far
+		evidence.Latest = entry.latest.outcome(site)
+	}
 	if h := entry.sites[site]; h != nil {
 		evidence.Samples, evidence.DroppedThrough = append([]gate.Sample(nil), h.samples...), h.dropped
 	}

@@ -1,0 +1,248 @@
+package measure_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/measure"
+)
+
+var (
+	monday = time.Date(2026, time.March, 2, 8, 0, 0, 0, time.UTC)
+	usage  = types.NamespacedName{Namespace: "crm", Name: "usage"}
+)
+
+func at(minutes int) time.Time { return monday.Add(time.Duration(minutes) * time.Minute) }
+
+// value is a measurement of one site.
+func value(minutes int, v float64) measure.Measurement {
+	return measure.Measurement{Time: at(minutes), Values: map[string]gate.Sample{"berlin": {Value: v, Time: at(minutes)}}}
+}
+
+func TestALatestMeasurementSaysOneThingAboutASite(t *testing.T) {
+	for name, tc := range map[string]struct {
+		measurement measure.Measurement
+		want        gate.Outcome
+	}{
+		"a value":                            {value(1, 5), gate.OutcomeValue},
+		"NaN":                                {value(1, math.NaN()), gate.OutcomeNotANumber},
+		"an infinity":                        {value(1, math.Inf(-1)), gate.OutcomeNotANumber},
+		"nothing":                            {measure.Measurement{Time: at(1)}, gate.OutcomeMissing},
+		"several values":                     {measure.Measurement{Time: at(1), Ambiguous: map[string]bool{"berlin": true}}, gate.OutcomeAmbiguous},
+		"a failure":                          {measure.Measurement{Time: at(1), Failure: "down"}, gate.OutcomeFailed},
+		"a failure comes before all else":    {measure.Measurement{Time: at(1), Failure: "down", Ambiguous: map[string]bool{"berlin": true}}, gate.OutcomeFailed},
+		"several values come before a value": {measure.Measurement{Time: at(1), Values: value(1, 5).Values, Ambiguous: map[string]bool{"berlin": true}}, gate.OutcomeAmbiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := measure.NewStore()
+			store.Record(usage, 1, value(0, 90))
+			store.Record(usage, 1, tc.measurement)
+			e := store.Evidence(usage, 1, "berlin")
+			if e.Latest != tc.want || !e.LatestAt.Equal(at(1)) || e.Detail != tc.measurement.Failure {
+				t.Errorf("outcome %q at %v, detail %q; want %q", e.Latest, e.LatestAt, e.Detail, tc.want)
+			}
+			if len(e.Samples) == 0 || e.Samples[0].Value != 90 {
+				t.Errorf("the value before is lost: %+v", e.Samples)
+			}
+			for _, s := range e.Samples {
+				if gate.OutcomeOf(s.Value) != gate.OutcomeValue {
+					t.Errorf("%v is kept as a value", s.Value)
+				}
+			}
+		})
+	}
+}
+
+func TestOnlyTheLatestValuesAreKeptAndWhatWasDroppedIsKnown(t *testing.T) {
+	store := measure.NewStore()
+	for minute := range 32 {
+		store.Record(usage, 1, value(minute, float64(minute)))
+	}
+	if e := store.Evidence(usage, 1, "berlin"); len(e.Samples) != 32 || !e.DroppedThrough.IsZero() {
+		t.Fatalf("%d values, dropped through %v", len(e.Samples), e.DroppedThrough)
+	}
+	store.Record(usage, 1, value(32, 32))
+	store.Record(usage, 1, value(33, 33))
+	e := store.Evidence(usage, 1, "berlin")
+	if len(e.Samples) != 32 || e.Samples[0].Value != 2 || e.Samples[31].Value != 33 || !e.DroppedThrough.Equal(at(1)) {
+		t.Errorf("%d values from %v to %v, dropped through %v", len(e.Samples), e.Samples[0], e.Samples[len(e.Samples)-1], e.DroppedThrough)
+	}
+}
+
+func TestAMomentThatIsKnownIsNotStoredAgain(t *testing.T) {
+	store := measure.NewStore()
+	store.Record(usage, 1, value(5, 50))
+	cached := value(10, 0)
+	cached.Values["berlin"] = gate.Sample{Value: 51, Time: at(5)}
+	store.Record(usage, 1, cached)
+	store.Recall(usage, 1, []measure.Measurement{value(0, 40)})
+	want := gate.Evidence{Samples: []gate.Sample{{Value: 50, Time: at(5)}}, Latest: gate.OutcomeValue, LatestAt: at(10)}
+	if diff := cmp.Diff(want, store.Evidence(usage, 1, "berlin")); diff != "" {
+		t.Errorf("evidence (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsRecalledIsKeptInOrderAndIsNotTheLatestMeasurement(t *testing.T) {
+	store := measure.NewStore()
+	store.Recall(usage, 1, []measure.Measurement{value(0, 40), value(5, 50)})
+	want := gate.Evidence{Samples: []gate.Sample{{Value: 40, Time: at(0)}, {Value: 50, Time: at(5)}}}
+	if diff := cmp.Diff(want, store.Evidence(usage, 1, "berlin")); diff != "" {
+		t.Errorf("recalled (-want +got):\n%s", diff)
+	}
+	if store.Answered(usage, 1) || !store.LastTried(usage, 1).IsZero() {
+		t.Error("what was recalled counts as measured")
+	}
+	store.Record(usage, 1, value(10, 60))
+	if e := store.Evidence(usage, 1, "berlin"); len(e.Samples) != 3 || e.Latest != gate.OutcomeValue {
+		t.Errorf("evidence %+v", e)
+	}
+}
+
+func TestValuesOfAnotherGenerationAreForgotten(t *testing.T) {
+	store := measure.NewStore()
+	store.Inherit(usage, 1, at(-5))
+	store.Record(usage, 1, value(0, 40))
+	if got := store.Evidence(usage, 2, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
+		t.Errorf("the next generation starts with %+v", got)
+	}
+	if !store.LastTried(usage, 2).IsZero() || store.Answered(usage, 2) || !store.Inherited(usage, 2).IsZero() {
+		t.Error("the next generation counts as measured")
+	}
+	store.Record(usage, 2, value(5, 50))
+	if got := store.Evidence(usage, 1, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
+		t.Errorf("the generation before is still there: %+v", got)
+	}
+	if got := store.Evidence(usage, 2, "berlin"); len(got.Samples) != 1 {
+		t.Errorf("evidence %+v", got)
+	}
+}
+
+func TestAnswersAndTriesAreTold(t *testing.T) {
+	store := measure.NewStore()
+	store.Record(usage, 1, measure.Measurement{Time: at(0), Failure: "down"})
+	if store.Answered(usage, 1) || !store.LastTried(usage, 1).Equal(at(0)) {
+		t.Error("a failure is a try and no answer")
+	}
+	store.Record(usage, 1, measure.Measurement{Time: at(5)})
+	store.Record(usage, 1, measure.Measurement{Time: at(10), Failure: "down"})
+	if !store.Answered(usage, 1) || !store.LastTried(usage, 1).Equal(at(10)) {
+		t.Error("a source that has answered stays one that has answered")
+	}
+}
+
+func TestWhatAFormerProcessMeasuredLastIsNotedOnlyBeforeTheFirstMeasurement(t *testing.T) {
+	store := measure.NewStore()
+	if got := store.Inherited(usage, 1); !got.IsZero() {
+		t.Errorf("an empty store inherits %v", got)
+	}
+	store.Inherit(usage, 1, at(-5))
+	store.Record(usage, 1, measure.Measurement{Time: at(0), Failure: "down"})
+	store.Inherit(usage, 1, at(0))
+	if got := store.Inherited(usage, 1); !got.Equal(at(-5)) {
+		t.Errorf("inherited %v, want %v: this process's own measurement would hide how long nobody measured", got, at(-5))
+	}
+}
+
+func TestListenersHearOfRecordsAndOfDeletionsButNotOfThePast(t *testing.T) {
+	store := measure.NewStore()
+	heard := 0
+	store.Listen(func(kpi types.NamespacedName) {
+		heard++
+		if kpi != usage {
+			t.Errorf("heard of %v", kpi)
+		}
+		store.Evidence(kpi, 1, "berlin") // a listener may ask
+	})
+	store.Recall(usage, 1, []measure.Measurement{value(0, 1)})
+	store.Record(usage, 1, value(1, 1))
+	store.Forget(usage)
+	if heard != 2 {
+		t.Errorf("heard %d times, want 2", heard)
+	}
+	if got := store.Evidence(usage, 1, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
+		t.Errorf("a deleted KPI still has %+v", got)
+	}
+}
+
+func TestWhoeverAskedForEvidenceMayKeepIt(t *testing.T) {
+	store := measure.NewStore()
+	store.Record(usage, 1, value(0, 40))
+	e := store.Evidence(usage, 1, "berlin")
+	e.Samples[0].Value = 7
+	if got := store.Evidence(usage, 1, "berlin").Samples[0].Value; got != 40 {
+		t.Errorf("the stored value became %v", got)
+	}
+}
+
+func TestTheBudgetPaysOneWriteAMeasurementAndSavesAFew(t *testing.T) {
+	budget := measure.NewRefreshBudget()
+	spend := func(namespace string) (writes int) {
+		for _, purpose := range []measure.Purpose{measure.ForSites, measure.ForRollouts} {
+			for budget.Spend(namespace, purpose) {
+				writes++
+			}
+		}
+		return writes
+	}
+	if got := spend("crm"); got != 0 {
+		t.Errorf("an empty budget pays %d writes", got)
+	}
+	budget.Pay(usage)
+	if other, own, again := spend("other"), spend("crm"), spend("crm"); other != 0 || own != 1 || again != 0 {
+		t.Errorf("one measurement pays %d writes elsewhere, %d here, then %d", other, own, again)
+	}
+	for range 100 {
+		budget.Pay(usage)
+	}
+	if got := spend("crm"); got != 10 {
+		t.Errorf("what was saved pays %d writes, want 5 for each purpose", got)
+	}
+}
+
+func TestOnePaymentInTenIsForRollouts(t *testing.T) {
+	budget := measure.NewRefreshBudget()
+	sites, rollouts := 0, 0
+	for range 100 {
+		budget.Pay(usage)
+		if budget.Spend(usage.Namespace, measure.ForSites) {
+			sites++
+		}
+		if budget.Spend(usage.Namespace, measure.ForRollouts) {
+			rollouts++
+		}
+	}
+	if sites != 90 || rollouts != 10 {
+		t.Errorf("100 measurements paid %d refreshes of sites and %d of rollouts, want 90 and 10", sites, rollouts)
+	}
+}
+
+func TestTheMomentsBeforeAStopAreMeasuredAgain(t *testing.T) {
+	const five, fifteen = 5 * time.Minute, 15 * time.Minute
+	for name, tc := range map[string]struct {
+		last                 time.Time
+		interval, staleAfter time.Duration
+		now                  time.Time
+		want                 []time.Time
+	}{
+		"back to staleAfter before the last one": {at(0), five, fifteen, at(7), []time.Time{at(-15), at(-10), at(-5), at(0)}},
+		"a stop of exactly staleAfter":           {at(0), five, 5 * time.Minute, at(5), []time.Time{at(-5), at(0)}},
+		"a longer stop loses every hold anyway":  {at(0), five, fifteen, at(16), nil},
+		"nothing was measured":                   {time.Time{}, five, fifteen, at(1), nil},
+		"the last moment is now":                 {at(0), five, fifteen, at(0), []time.Time{at(-15), at(-10), at(-5), at(0)}},
+		"the last moment is to come":             {at(1), five, fifteen, at(0), []time.Time{at(-15), at(-10), at(-5), at(0)}},
+		"no interval":                            {at(0), 0, fifteen, at(1), nil},
+		"never more than a few":                  {at(0), time.Minute, time.Hour, at(1), []time.Time{at(-10), at(-9), at(-8), at(-7), at(-6), at(-5), at(-4), at(-3), at(-2), at(-1), at(0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, measure.Again(tc.last, tc.interval, tc.staleAfter, tc.now), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("moments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	crmv1 "github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/test/cluster"
+	"github.com/crmops/rollout-operator/test/fakeprom"
+)
+
+const (
+	// lookInterval is how often it is looked whether everything has settled.
+	lookInterval = time.Second
+	// settlesWithin is when settling is given up: a minute is usual, and something is wrong after several.
+	settlesWithin = 10 * time.Minute
+	// settledRounds is how often every KPI is measured, after the last site has come to rest, before a period begins. By
+	// then what the way here cost, events for example, is paid.
+	settledRounds = 2
+)
+
+// stage is everything that runs for one number of sites.
+type stage struct {
+	dir       string
+	programme programme
+
+	cluster    *cluster.Cluster
+	client     client.Client
+	scraper    *http.Client
+	prometheus *fakeprom.Server
+	manager    *cluster.Manager
+}
+
+// set starts everything and applies the programme. What was started must be ended with strike, also after an error.
+func (s *stage) set(ctx context.Context) error {
+	var err error
+	if s.cluster, err = cluster.Start(ctx, cluster.Options{Dir: filepath.Join(s.dir, "cluster")}); err != nil {
+		return err
+	}
+	if s.client, err = s.cluster.Client(); err != nil {
+		return err
+	}
+	if s.scraper, err = rest.HTTPClientFor(s.cluster.Config()); err != nil {
+		return fmt.Errorf("make a client for metrics: %w", err)
+	}
+	if s.prometheus, err = fakeprom.Start(); err != nil {
+		return err
+	}
+	s.answer(steady)
+	for _, object := range s.programme.objects(s.prometheus.URL()) {
+		if err := s.client.Create(ctx, object); err != nil {
+			return fmt.Errorf("create %s: %w", object.GetName(), err)
+		}
+	}
+	// It competes for its lease as it does in production: that is a part of what it writes.
+	s.manager, err = s.cluster.StartManager(ctx, cluster.ManagerOptions{LeaderElectionNamespace: namespace})
+	return err
+}
+
+// strike ends everything that was started.
+func (s *stage) strike() error {
+	var failures []error
+	if s.cluster != nil {
+		failures = append(failures, s.cluster.Stop())
+	}
+	if s.prometheus != nil {
+		failures = append(failures, s.prometheus.Close())
+	}
+	return errors.Join(failures...)
+}
+
+// answer makes the source give these values from now on.
+func (s *stage) answer(v values) {
+	for _, m := range measurements() {
+		s.prometheus.Handle(m.kpi, fakeprom.BySite(func(at time.Time) map[string]float64 { return s.programme.at(m, v, at) }))
+	}
+}
+
+// settle waits until every site stands where it will stay, and until every KPI has been measured again after that.
+func (s *stage) settle(ctx context.Context) error {
+	late := fmt.Errorf("the sites did not settle within %s", settlesWithin)
+	ctx, cancel := context.WithTimeoutCause(ctx, settlesWithin, late)
+	defer cancel()
+	var unsettled error
+	look := func() (bool, error) {
+		stories, err := s.stories(ctx)
+		if err != nil {
+			return false, err
+		}
+		unsettled = restless(s.programme.states(), stories)
+		return unsettled == nil, nil
+	}
+	if err := s.until(ctx, look); err != nil {
+		return errors.Join(err, unsettled)
+	}
+	before := map[string]int{}
+	for _, m := range measurements() {
+		before[m.kpi] = s.prometheus.Count(m.kpi)
+	}
+	return s.until(ctx, func() (bool, error) {
+		for kpi, count := range before {
+			if s.prometheus.Count(kpi) < count+settledRounds {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// until looks again and again. It ends early when the manager ends.
+func (s *stage) until(ctx context.Context, done func() (bool, error)) error {
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-s.manager.Exited():
+			return errors.New("the manager ended")
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *stage) stories(ctx context.Context) ([]crmv1.SiteRollout, error) {
+	var list crmv1.SiteRolloutList
+	if err := s.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("read the stories of the sites: %w", err)
+	}
+	return list.Items, nil
+}
+
+// restless tells of a site that is not where it will stay, or not judged yet by every KPI; nil when there is none.
+func restless(want map[string]crmv1.SiteState, stories []crmv1.SiteRollout) error {
+	if len(stories) != len(want) {
+		return fmt.Errorf("%d of %d sites have joined the rollout", len(stories), len(want))
+	}
+	for _, story := range stories {
+		site, status := story.Spec.Site, story.Status
+		if status.State != want[site] {
+			return fmt.Errorf("%s is %s and should be %s: %s", site, status.State, want[site], status.Message)
+		}
+		if status.Gate == nil || len(status.Gate.Criteria) != len(measurements()) {
+			return fmt.Errorf("%s is not judged by %d criteria: %s", site, len(measurements()), status.Message)
+		}
+		for _, criterion := range status.Gate.Criteria {
+			switch criterion.Reason {
+			case crmv1.ReasonMet, crmv1.ReasonHolding, crmv1.ReasonNotMet:
+			default:
+				return fmt.Errorf("%s is not judged by a value of %s: %s", site, criterion.KPI, criterion.Message)
+			}
+		}
+	}
+	return nil
+}
+
+// steps counts the transitions that all sites have recorded.
+func steps(stories []crmv1.SiteRollout) int64 {
+	var count int64
+	for _, story := range stories {
+		if told := story.Status.Transitions; len(told) > 0 {
+			count += told[len(told)-1].Sequence
+		}
+	}
+	return count
+}
+
+// measure lets a period go by and returns what it cost. Nothing is asked of the API server in between.
+func (s *stage) measure(ctx context.Context, length time.Duration) (cost, error) {
+	before, err := s.sample(ctx)
+	if err != nil {
+		return cost{}, err
+	}
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-s.manager.Exited():
+		return cost{}, errors.New("the manager ended")
+	case <-ctx.Done():
+		return cost{}, context.Cause(ctx)
+	case <-timer.C:
+	}
+	after, err := s.sample(ctx)
+	if err != nil {
+		return cost{}, err
+	}
+	measured := costOf(before, after)
+	measured.sites = len(s.programme.sites)
+	return measured, nil
+}
