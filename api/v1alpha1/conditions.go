@@ -73,6 +73,8 @@ const (
 	ReasonRecovered = "Recovered"
 	// ReasonPhaseAdded: the plan gained a phase that a completed site has not passed (reason of a transition).
 	ReasonPhaseAdded = "PhaseAdded"
+	// ReasonPhaseResumed: a phase that waited for one that was put in front of it goes on (reason of a transition).
+	ReasonPhaseResumed = "PhaseResumed"
 	// ReasonAllPhasesPassed: nothing is left to do.
 	ReasonAllPhasesPassed = "AllPhasesPassed"
 )

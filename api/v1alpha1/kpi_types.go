@@ -174,6 +174,12 @@ type KPIStatus struct {
 	// +optional
 	LastMeasured *metav1.Time `json:"lastMeasured,omitempty"`
 
+	// measuredSince is the end of the window of the first of the measurements that succeeded and followed each other without a gap longer than staleAfter.
+	// A restarted operator trusts a hold only if it was seen to be met since then. Unset: none has succeeded.
+	//
+	// +optional
+	MeasuredSince *metav1.Time `json:"measuredSince,omitempty"`
+
 	// summary of the last measurement that succeeded. Unset: none has.
 	//
 	// +optional

@@ -503,6 +503,10 @@ func (in *KPIStatus) DeepCopyInto(out *KPIStatus) {
 		in, out := &in.LastMeasured, &out.LastMeasured
 		*out = (*in).DeepCopy()
 	}
+	if in.MeasuredSince != nil {
+		in, out := &in.MeasuredSince, &out.MeasuredSince
+		*out = (*in).DeepCopy()
+	}
 	if in.Summary != nil {
 		in, out := &in.Summary, &out.Summary
 		*out = new(KPISummary)

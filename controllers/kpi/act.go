@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
@@ -44,8 +45,8 @@ func (r *Reconciler) act(ctx context.Context, s snapshot) (outcome, error) {
 	}
 	at := s.now.UTC().Truncate(time.Second)
 	done := outcome{measurement: measure.Measurement{Time: at, Failure: s.problem.message}, problem: s.problem}
-	if recorded := s.object.Status; recorded.LastMeasured != nil && recorded.ObservedGeneration == s.object.Generation {
-		r.Store.Inherit(key, s.object.Generation, recorded.LastMeasured.Time)
+	if recorded := s.object.Status; s.measuredBefore() {
+		r.Store.Inherit(key, s.object.Generation, gate.Measured{Since: recorded.MeasuredSince.Time, Last: recorded.LastMeasured.Time})
 	}
 	if s.source != nil {
 		past := r.past(ctx, s, at)
@@ -63,12 +64,11 @@ func (r *Reconciler) act(ctx context.Context, s snapshot) (outcome, error) {
 
 // past measures the moments again that may not have been judged before the operator was restarted. It is tried until the source answers for the first time.
 func (r *Reconciler) past(ctx context.Context, s snapshot, at time.Time) []measure.Measurement {
-	recorded := s.object.Status
-	if recorded.LastMeasured == nil || recorded.ObservedGeneration != s.object.Generation || s.answered {
+	if !s.measuredBefore() || s.answered {
 		return nil
 	}
 	var past []measure.Measurement
-	for _, moment := range measure.Again(recorded.LastMeasured.Time, s.kpi.Interval, s.kpi.StaleAfter, at) {
+	for _, moment := range measure.Again(s.object.Status.LastMeasured.Time, s.kpi.Interval, s.kpi.StaleAfter, at) {
 		again := measureAt(ctx, s, moment)
 		if again.measurement.Failure != "" {
 			return nil

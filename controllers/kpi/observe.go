@@ -39,6 +39,12 @@ type snapshot struct {
 // problem is why there is no measurement, or why it is not whole; empty when it is.
 type problem struct{ reason, message string }
 
+// measuredBefore reports whether the status tells of measurements of this generation of the KPI.
+func (s snapshot) measuredBefore() bool {
+	recorded := s.object.Status
+	return recorded.LastMeasured != nil && recorded.MeasuredSince != nil && recorded.ObservedGeneration == s.object.Generation
+}
+
 func (s snapshot) isDue() bool { return !s.now.Before(s.due) }
 
 func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, error) {

@@ -18,6 +18,9 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, o outcome) error {
 	changed.Status.ObservedGeneration = changed.Generation
 	if len(s.mistakes) == 0 && o.measurement.Failure == "" {
 		measured := metav1.NewTime(o.measurement.Time)
+		if !s.measuredBefore() || measured.Sub(s.object.Status.LastMeasured.Time) > s.kpi.StaleAfter {
+			changed.Status.MeasuredSince = &measured
+		}
 		changed.Status.LastMeasured = &measured
 		changed.Status.Summary = measure.Summarise(o.measurement, s.sites, o.unknown)
 	}

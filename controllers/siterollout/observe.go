@@ -100,7 +100,7 @@ func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
 		}
 	}
 	// Not the KPI's status: it may show this process's first measurement already, and would hide how long nobody measured before that.
-	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi string) time.Time {
+	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi string) gate.Measured {
 		return r.Store.Inherited(key(kpi), generation(kpi))
 	})
 }

@@ -60,9 +60,11 @@ func (in Input) turn(step Step) *Change {
 		return nil
 	case v1alpha1.SiteHeld:
 		return &Change{Reason: v1alpha1.ReasonExitGateFailed, Message: step.Message, Phase: step.Phase}
-	default:
-		return &Change{Reason: v1alpha1.ReasonRecovered, Message: step.Message, Phase: step.Phase}
 	}
+	if in.Status.State == v1alpha1.SiteWaiting {
+		return &Change{Reason: v1alpha1.ReasonPhaseResumed, Message: fmt.Sprintf("phase %s goes on", step.Phase), Phase: step.Phase}
+	}
+	return &Change{Reason: v1alpha1.ReasonRecovered, Message: step.Message, Phase: step.Phase}
 }
 
 func (s Step) soak(phase plan.Phase, judged gate.Judgement, end time.Time) Step {

@@ -1,8 +1,6 @@
 package advance
 
 import (
-	"time"
-
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
@@ -28,10 +26,10 @@ func Standing(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand
 }
 
 // Resume rebuilds the holds of a site for an operator that has just started.
-func Resume(p plan.Plan, status v1alpha1.SiteRolloutStatus, lastMeasured func(kpi string) time.Time) Holds {
+func Resume(p plan.Plan, status v1alpha1.SiteRolloutStatus, measured func(kpi string) gate.Measured) Holds {
 	g, at := Standing(p, status)
 	if g == nil {
 		return Holds{}
 	}
-	return Holds{At: at, Criteria: gate.Resume(status.Gate, *g, lastMeasured)}
+	return Holds{At: at, Criteria: gate.Resume(status.Gate, *g, measured)}
 }

@@ -66,13 +66,18 @@ func TestAComparisonThatCannotBeReadNamesItsFieldAndItsText(t *testing.T) {
 	}
 }
 
-func TestOnlyAFiniteNumberIsAValue(t *testing.T) {
+func TestOnlyANumberThatCanBeWrittenDownIsAValue(t *testing.T) {
 	for value, want := range map[float64]gate.Outcome{
-		0: gate.OutcomeValue, -1.5: gate.OutcomeValue, math.MaxFloat64: gate.OutcomeValue,
+		0: gate.OutcomeValue, -1.5: gate.OutcomeValue, math.SmallestNonzeroFloat64: gate.OutcomeValue,
+		9.999999999999999e30: gate.OutcomeValue, -9.999999999999999e30: gate.OutcomeValue,
+		1e31: gate.OutcomeNotANumber, -1e31: gate.OutcomeNotANumber, math.MaxFloat64: gate.OutcomeNotANumber,
 		math.Inf(1): gate.OutcomeNotANumber, math.Inf(-1): gate.OutcomeNotANumber,
 	} {
 		if got := gate.OutcomeOf(value); got != want {
 			t.Errorf("outcome of %v is %q, want %q", value, got, want)
+		}
+		if written := v1alpha1.FormatDecimal(value); want == gate.OutcomeValue && written == "" {
+			t.Errorf("%v is a value and cannot be written down", value)
 		}
 	}
 	if got := gate.OutcomeOf(math.NaN()); got != gate.OutcomeNotANumber {

@@ -37,13 +37,22 @@ func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time) H
 // only up to one staleAfter before the KPI's last measurement.
 const resumeMargin = 2
 
+// Measured is when a KPI was measured before the operator was started.
+type Measured struct {
+	// Since is the first of the measurements that followed each other without a gap longer than staleAfter. A run that is older was broken by that gap,
+	// even if no process lived long enough to write that down.
+	Since time.Time
+	// Last is the last of them; zero when the KPI was not measured.
+	Last time.Time
+}
+
 // Resume rebuilds the holds that a status recorded, for an operator that has just started and has seen no sample itself.
 //
 // A status is not written at every measurement, so its sampleTime may be old. While a status says that a criterion is met, every measurement since was
 // good, or the status would have been changed: the run then reaches to the KPI's last measurement. Because the last few measurements
 // may not have been judged before the operator stopped, the run is trusted only up to staleAfter before that, and whoever calls measures
 // those moments again. Nothing is resumed when the gate or the KPI was changed since.
-func Resume(report *v1alpha1.GateReport, g Gate, lastMeasured func(kpi string) time.Time) map[string]Hold {
+func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi string) Measured) map[string]Hold {
 	if report == nil || report.Name != g.Name || report.Generation != g.Generation {
 		return nil
 	}
@@ -53,21 +62,21 @@ func Resume(report *v1alpha1.GateReport, g Gate, lastMeasured func(kpi string) t
 	}
 	holds := make(map[string]Hold, len(g.Criteria))
 	for _, c := range g.Criteria {
-		if hold, ok := c.resume(recorded[c.Name], lastMeasured(c.KPI.Name)); ok {
+		if hold, ok := c.resume(recorded[c.Name], measured(c.KPI.Name)); ok {
 			holds[c.Name] = hold
 		}
 	}
 	return holds
 }
 
-func (c Criterion) resume(r v1alpha1.CriterionReport, lastMeasured time.Time) (Hold, bool) {
+func (c Criterion) resume(r v1alpha1.CriterionReport, measured Measured) (Hold, bool) {
 	same := r.Name == c.Name && r.KPI == c.KPI.Name && r.KPIGeneration == c.KPI.Generation
 	if !same || r.MetSince == nil || r.SampleTime == nil {
 		return Hold{}, false
 	}
 	hold := Hold{KPIGeneration: r.KPIGeneration, MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
-	trusted := lastMeasured.Add(-c.KPI.StaleAfter)
-	if (r.Reason == v1alpha1.ReasonMet || r.Reason == v1alpha1.ReasonHolding) && trusted.After(hold.SeenThrough) {
+	met := r.Reason == v1alpha1.ReasonMet || r.Reason == v1alpha1.ReasonHolding
+	if trusted := measured.Last.Add(-c.KPI.StaleAfter); met && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
 		hold.SeenThrough = trusted
 	}
 	return hold, true

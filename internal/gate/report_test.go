@@ -70,24 +70,26 @@ func TestAHoldIsResumedOnlyForTheSameCriterionOfTheSameGateAndKPI(t *testing.T) 
 	criterion := gate.Criterion{Name: "kept", KPI: adoption, Comparison: atLeast(t, "80"), For: time.Hour}
 	g := gate.Gate{Name: "ready", Generation: 4, Criteria: []gate.Criterion{criterion}}
 	for name, tc := range map[string]struct {
-		edit     func(*v1alpha1.GateReport)
-		measured time.Time
-		want     map[string]gate.Hold
+		edit            func(*v1alpha1.GateReport)
+		since, measured time.Time
+		want            map[string]gate.Hold
 	}{
-		"the same, measured no more since":            {measured: at(10), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"the run is trusted up to staleAfter before":  {measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
-		"not known when measured":                     {want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"a criterion that passed is trusted too":      {edit: reason(v1alpha1.ReasonMet), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
-		"a silent one is trusted only as far as seen": {edit: reason(v1alpha1.ReasonSampleMissing), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"a failed one is trusted only as far as seen": {edit: reason(v1alpha1.ReasonSourceFailed), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"a stale one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonStale), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"no run was recorded":                         {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].MetSince = nil }, measured: at(10), want: map[string]gate.Hold{}},
-		"no value was recorded":                       {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].SampleTime = nil }, measured: at(10), want: map[string]gate.Hold{}},
-		"the criterion was renamed":                   {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].Name = "other" }, measured: at(10), want: map[string]gate.Hold{}},
-		"the criterion judges another KPI":            {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPI = "other" }, measured: at(10), want: map[string]gate.Hold{}},
-		"the KPI was changed":                         {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPIGeneration = 2 }, measured: at(10), want: map[string]gate.Hold{}},
-		"the gate was changed":                        {edit: func(r *v1alpha1.GateReport) { r.Generation = 3 }, measured: at(10)},
-		"it is another gate":                          {edit: func(r *v1alpha1.GateReport) { r.Name = "other" }, measured: at(10)},
+		"the same, measured no more since":             {measured: at(10), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"the run is trusted up to staleAfter before":   {measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
+		"a gap since then broke the run":               {since: at(11), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"measured without a gap since that very value": {since: at(10), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
+		"not known when measured":                      {want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"a criterion that passed is trusted too":       {edit: reason(v1alpha1.ReasonMet), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
+		"a silent one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSampleMissing), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"a failed one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSourceFailed), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"a stale one is trusted only as far as seen":   {edit: reason(v1alpha1.ReasonStale), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"no run was recorded":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].MetSince = nil }, measured: at(10), want: map[string]gate.Hold{}},
+		"no value was recorded":                        {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].SampleTime = nil }, measured: at(10), want: map[string]gate.Hold{}},
+		"the criterion was renamed":                    {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].Name = "other" }, measured: at(10), want: map[string]gate.Hold{}},
+		"the criterion judges another KPI":             {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPI = "other" }, measured: at(10), want: map[string]gate.Hold{}},
+		"the KPI was changed":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPIGeneration = 2 }, measured: at(10), want: map[string]gate.Hold{}},
+		"the gate was changed":                         {edit: func(r *v1alpha1.GateReport) { r.Generation = 3 }, measured: at(10)},
+		"it is another gate":                           {edit: func(r *v1alpha1.GateReport) { r.Name = "other" }, measured: at(10)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := &v1alpha1.GateReport{Name: "ready", Generation: 4, Criteria: []v1alpha1.CriterionReport{{
@@ -95,7 +97,7 @@ func TestAHoldIsResumedOnlyForTheSameCriterionOfTheSameGateAndKPI(t *testing.T) 
 			if tc.edit != nil {
 				tc.edit(report)
 			}
-			got := gate.Resume(report, g, func(string) time.Time { return tc.measured })
+			got := gate.Resume(report, g, func(string) gate.Measured { return gate.Measured{Since: tc.since, Last: tc.measured} })
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("holds (-want +got):\n%s", diff)
 			}

@@ -40,7 +40,7 @@ type series struct {
 	generation int64
 	latest     Measurement
 	answered   bool
-	inherited  time.Time
+	inherited  gate.Measured
 	sites      map[string]*history
 }
 
@@ -84,24 +84,24 @@ func (s *Store) Recall(kpi types.NamespacedName, generation int64, past []Measur
 	}
 }
 
-// Inherit notes when a former process last measured a generation of a KPI. It is to be called before this process measures for the first time,
+// Inherit notes when a former process measured a generation of a KPI. It is to be called before this process measures for the first time,
 // after which that moment cannot be read from the KPI's status any more; later calls change nothing.
-func (s *Store) Inherit(kpi types.NamespacedName, generation int64, last time.Time) {
+func (s *Store) Inherit(kpi types.NamespacedName, generation int64, measured gate.Measured) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if entry := s.entry(kpi, generation); entry.latest.Time.IsZero() {
-		entry.inherited = last
+		entry.inherited = measured
 	}
 }
 
-// Inherited returns when a former process last measured a generation of a KPI, zero when none did.
-func (s *Store) Inherited(kpi types.NamespacedName, generation int64) time.Time {
+// Inherited returns when a former process measured a generation of a KPI, zero when none did.
+func (s *Store) Inherited(kpi types.NamespacedName, generation int64) gate.Measured {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if entry := s.kpis[kpi]; entry != nil && entry.generation == generation {
 		return entry.inherited
 	}
-	return time.Time{}
+	return gate.Measured{}
 }
 
 func (s *Store) entry(kpi types.NamespacedName, generation int64) *series {

@@ -106,12 +106,12 @@ func TestWhatIsRecalledIsKeptInOrderAndIsNotTheLatestMeasurement(t *testing.T) {
 
 func TestValuesOfAnotherGenerationAreForgotten(t *testing.T) {
 	store := measure.NewStore()
-	store.Inherit(usage, 1, at(-5))
+	store.Inherit(usage, 1, gate.Measured{Last: at(-5)})
 	store.Record(usage, 1, value(0, 40))
 	if got := store.Evidence(usage, 2, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
 		t.Errorf("the next generation starts with %+v", got)
 	}
-	if !store.LastTried(usage, 2).IsZero() || store.Answered(usage, 2) || !store.Inherited(usage, 2).IsZero() {
+	if !store.LastTried(usage, 2).IsZero() || store.Answered(usage, 2) || store.Inherited(usage, 2) != (gate.Measured{}) {
 		t.Error("the next generation counts as measured")
 	}
 	store.Record(usage, 2, value(5, 50))
@@ -138,13 +138,13 @@ func TestAnswersAndTriesAreTold(t *testing.T) {
 
 func TestWhatAFormerProcessMeasuredLastIsNotedOnlyBeforeTheFirstMeasurement(t *testing.T) {
 	store := measure.NewStore()
-	if got := store.Inherited(usage, 1); !got.IsZero() {
+	if got := store.Inherited(usage, 1); got != (gate.Measured{}) {
 		t.Errorf("an empty store inherits %v", got)
 	}
-	store.Inherit(usage, 1, at(-5))
+	store.Inherit(usage, 1, gate.Measured{Last: at(-5)})
 	store.Record(usage, 1, measure.Measurement{Time: at(0), Failure: "down"})
-	store.Inherit(usage, 1, at(0))
-	if got := store.Inherited(usage, 1); !got.Equal(at(-5)) {
+	store.Inherit(usage, 1, gate.Measured{Last: at(0)})
+	if got := store.Inherited(usage, 1); !got.Last.Equal(at(-5)) {
 		t.Errorf("inherited %v, want %v: this process's own measurement would hide how long nobody measured", got, at(-5))
 	}
 }

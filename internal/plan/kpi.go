@@ -69,7 +69,8 @@ func isSiteFact(name string) bool {
 	case "site", "region", "subsidiary", "businessMode":
 		return true
 	}
-	return strings.HasPrefix(name, "attributes.")
+	attribute, found := strings.CutPrefix(name, "attributes.")
+	return found && attribute != ""
 }
 
 // RenderQuery fills the slots of a valid KPI's query. The site is nil when the query asks for all sites at once.
