@@ -5,7 +5,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 chart=${1:-$root/charts/crm-rollout-operator}
-roles=(role leader_election_role viewer_role editor_role)
+roles=(role leader_election_role metrics_auth_role metrics_reader_role viewer_role editor_role)
 
 die() { echo "chart: $*" >&2; exit 1; }
 

@@ -80,7 +80,7 @@ type AcceptanceGateSpec struct {
 
 // AcceptanceGateStatus says whether the gate can be used.
 type AcceptanceGateStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks about.
+	// observedGeneration is the metadata.generation that this status speaks about; -1 until the operator has looked at the object.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -119,6 +119,7 @@ type AcceptanceGate struct {
 	// status says whether the gate can be used.
 	//
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status AcceptanceGateStatus `json:"status,omitzero"`
 }
 

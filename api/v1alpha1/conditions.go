@@ -27,10 +27,16 @@ const (
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonPlanInvalid: a rollout cannot be resolved into a plan, in whole or for the phase of this site.
 	ReasonPlanInvalid = "PlanInvalid"
+	// ReasonWriteFailed: the API server refused or failed a write that the plan needs: for a quota or an admission policy, for example.
+	ReasonWriteFailed = "WriteFailed"
 	// ReasonSecretNotFound: a secret, or the key in it, that a provider names is missing.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretUnreadable: the API server does not let the operator read a secret that a provider names, or cannot answer now.
+	ReasonSecretUnreadable = "SecretUnreadable"
 	// ReasonProviderNotReady: the KPI's provider exists but cannot be used; its own Ready condition says why.
 	ReasonProviderNotReady = "ProviderNotReady"
+	// ReasonSourceBusy: for a whole interval, other KPIs of the provider or of the namespace were being measured, so that this one was not.
+	ReasonSourceBusy = "SourceBusy"
 	// ReasonMeasured: the KPI's last measurement succeeded for every site that the source knows.
 	ReasonMeasured = "Measured"
 	// ReasonNoData: the source answered without a value for any site of the namespace.
@@ -73,7 +79,7 @@ const (
 	ReasonRecovered = "Recovered"
 	// ReasonPhaseAdded: the plan gained a phase that a completed site has not passed (reason of a transition).
 	ReasonPhaseAdded = "PhaseAdded"
-	// ReasonPhaseResumed: a phase that waited for one that was put in front of it goes on (reason of a transition).
+	// ReasonPhaseResumed: a phase that had been taken out of the plan while it ran is back in it and goes on (reason of a transition).
 	ReasonPhaseResumed = "PhaseResumed"
 	// ReasonAllPhasesPassed: nothing is left to do.
 	ReasonAllPhasesPassed = "AllPhasesPassed"

@@ -275,7 +275,7 @@ type GoalProgress struct {
 
 // CRMRolloutStatus tells how far a programme is.
 type CRMRolloutStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks about.
+	// observedGeneration is the metadata.generation that this status speaks about; -1 until the operator has looked at the object.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -355,6 +355,7 @@ type CRMRollout struct {
 	// status tells how far the programme is.
 	//
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status CRMRolloutStatus `json:"status,omitzero"`
 }
 

@@ -72,7 +72,7 @@ type KPISpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	Unit string `json:"unit,omitempty"`
 
-	// direction says which way the KPI gets better.
+	// direction says which way the KPI gets better. A criterion whose threshold stands on the other side is a mistake.
 	//
 	// +required
 	Direction Direction `json:"direction,omitempty"`
@@ -164,10 +164,17 @@ type KPISummary struct {
 
 // KPIStatus tells the last measurement.
 type KPIStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks about.
+	// observedGeneration is the metadata.generation that this status speaks about; -1 until the operator has looked at the object.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// revision identifies what lastMeasured, measuredSince and summary speak about: a hash over the object's UID and the fields of its spec that change
+	// what is measured. Unset: the KPI has not been looked at.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision,omitempty"`
 
 	// lastMeasured is the end of the window of the last measurement that succeeded. Unset: none has.
 	//
@@ -225,6 +232,7 @@ type KPI struct {
 	// status tells the last measurement.
 	//
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status KPIStatus `json:"status,omitzero"`
 }
 

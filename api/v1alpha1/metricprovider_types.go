@@ -58,7 +58,7 @@ type PrometheusProvider struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/@?#\\\\s]+(/[^@?#\\\\s]*)?$')",message="must be a URL such as https://prometheus.example:9090, without user name, query or fragment; credentials belong into a Secret"
 	Address string `json:"address,omitempty"`
 
-	// timeout for one query. Unset: 30s.
+	// timeout for one query, at most 5m. Unset: 30s.
 	//
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
@@ -98,7 +98,7 @@ type MetricProviderSpec struct {
 
 // MetricProviderStatus says whether the provider can be used.
 type MetricProviderStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks about.
+	// observedGeneration is the metadata.generation that this status speaks about; -1 until the operator has looked at the object.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -137,6 +137,7 @@ type MetricProvider struct {
 	// status says whether the provider can be used.
 	//
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status MetricProviderStatus `json:"status,omitzero"`
 }
 

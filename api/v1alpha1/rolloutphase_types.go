@@ -54,7 +54,7 @@ type RolloutPhaseSpec struct {
 
 // RolloutPhaseStatus says whether the phase can be used.
 type RolloutPhaseStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks about.
+	// observedGeneration is the metadata.generation that this status speaks about; -1 until the operator has looked at the object.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -95,6 +95,7 @@ type RolloutPhase struct {
 	// status says whether the phase can be used.
 	//
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status RolloutPhaseStatus `json:"status,omitzero"`
 }
 

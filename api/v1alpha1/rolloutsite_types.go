@@ -106,7 +106,7 @@ type AttributeValue string
 
 // RolloutSiteStatus says whether the site can be used.
 type RolloutSiteStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks about.
+	// observedGeneration is the metadata.generation that this status speaks about; -1 until the operator has looked at the object.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -147,6 +147,7 @@ type RolloutSite struct {
 	// status says whether the site can be used.
 	//
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status RolloutSiteStatus `json:"status,omitzero"`
 }
 

@@ -47,10 +47,11 @@ type CriterionReport struct {
 	// +kubebuilder:validation:MaxLength=63
 	KPI string `json:"kpi,omitempty"`
 
-	// kpiGeneration is the metadata.generation of the KPI that gave the value. A hold does not outlive a change of the KPI.
+	// kpiRevision is the status.revision of the KPI that gave the value. A hold does not outlive a change of what is measured.
 	//
 	// +optional
-	KPIGeneration int64 `json:"kpiGeneration,omitempty"`
+	// +kubebuilder:validation:MaxLength=63
+	KPIRevision string `json:"kpiRevision,omitempty"`
 
 	// verdict on the criterion.
 	//
@@ -108,6 +109,12 @@ type GateReport struct {
 	//
 	// +optional
 	Generation int64 `json:"generation,omitempty"`
+
+	// siteID is the text by which metric sources named the site when it was judged. A hold does not outlive a change of it.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	SiteID string `json:"siteID,omitempty"`
 
 	// verdict over all criteria.
 	//

@@ -49,6 +49,7 @@ func run(args []string) error {
 // options are what the command line says.
 type options struct {
 	metricsAddress, healthAddress string
+	metricsSecure                 bool
 	leaderElect                   bool
 	leaderElectionNamespace       string
 	namespaces                    []string
@@ -60,6 +61,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := pflag.NewFlagSet("manager", pflag.ContinueOnError)
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address that serves /metrics; 0 switches it off")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", false, "serve /metrics over TLS, to those whom the API server knows and lets get /metrics")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 switches it off")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers work at a time")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the one that the manager runs in)")

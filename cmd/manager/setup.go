@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -60,7 +62,7 @@ func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, e
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         o.cache(),
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		Metrics:                       o.metricsServer(),
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "crm-rollout-operator.crmops.dev",
@@ -84,6 +86,18 @@ func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, e
 		return nil, fmt.Errorf("add readiness check: %w", err)
 	}
 	return mgr, nil
+}
+
+// metricsServer says how /metrics is served. The numbers of all tenants stand there, so in a cluster it asks the API server who may read them.
+func (o options) metricsServer() metricsserver.Options {
+	served := metricsserver.Options{BindAddress: o.metricsAddress}
+	if o.metricsSecure {
+		served.SecureServing = true
+		served.FilterProvider = filters.WithAuthenticationAndAuthorization
+		// One client can keep an HTTP/2 server busy by opening and resetting streams; a scrape needs no more than HTTP/1.1.
+		served.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
+	}
+	return served
 }
 
 func (o options) cache() cache.Options {

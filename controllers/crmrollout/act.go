@@ -2,6 +2,7 @@ package crmrollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,40 +14,64 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 )
 
-// act carries out a decision: first who leaves, then who moves or is admitted, then who joins. It stops at the first failure; what is left follows
-// when the rollout is looked at again.
+// act carries out a decision: first who leaves, then who moves or is admitted, then who joins. A write that is refused keeps no other site from its own; what
+// is left follows when the rollout is looked at again.
 func (r *Reconciler) act(ctx context.Context, s snapshot, d decision) error {
+	var failures []error
 	for _, site := range d.members.Leave {
-		if err := r.leave(ctx, s, site); err != nil {
-			return err
-		}
+		failures = append(failures, r.leave(ctx, s, site))
 	}
+	for _, c := range changes(d) {
+		failures = append(failures, r.update(ctx, s, d, c))
+	}
+	admitted := admissions(d)
+	for _, m := range d.members.Join {
+		failures = append(failures, r.join(ctx, s, m.Site, m.Wave, admitted[m.Site]))
+	}
+	return errors.Join(failures...)
+}
+
+// change is what a SiteRollout that exists becomes.
+type change struct {
+	site string
+	// phase that the site is admitted to; empty when it is not admitted now.
+	phase string
+}
+
+func admissions(d decision) map[string]string {
+	phases := make(map[string]string, len(d.Admissions))
+	for _, a := range d.Admissions {
+		phases[a.Site] = a.Phase
+	}
+	return phases
+}
+
+// changes returns one change for each SiteRollout that is moved, adopted or admitted: moves and adoptions first.
+func changes(d decision) []change {
 	joining := map[string]bool{}
 	for _, m := range d.members.Join {
 		joining[m.Site] = true
 	}
-	admitted := map[string]string{}
-	for _, a := range d.Admissions {
-		admitted[a.Site] = a.Phase
-		if !joining[a.Site] {
-			if err := r.update(ctx, s, a.Site, d.wave[a.Site], a.Phase); err != nil {
-				return err
-			}
+	admitted, seen := admissions(d), map[string]bool{}
+	var all []change
+	add := func(site string) {
+		if !seen[site] && !joining[site] {
+			seen[site] = true
+			all = append(all, change{site: site, phase: admitted[site]})
 		}
 	}
 	for _, m := range d.members.Move {
-		if admitted[m.Site] == "" {
-			if err := r.update(ctx, s, m.Site, m.Wave, ""); err != nil {
-				return err
-			}
+		add(m.Site)
+	}
+	for _, site := range d.adopt {
+		if _, stays := d.wave[site]; stays {
+			add(site)
 		}
 	}
-	for _, m := range d.members.Join {
-		if err := r.join(ctx, s, m.Site, m.Wave, admitted[m.Site]); err != nil {
-			return err
-		}
+	for _, a := range d.Admissions {
+		add(a.Site)
 	}
-	return nil
+	return all
 }
 
 // leave deletes the SiteRollout of a site that has not begun. If it begins at this very moment, the precondition fails and the site stays.
@@ -60,16 +85,21 @@ func (r *Reconciler) leave(ctx context.Context, s snapshot, site string) error {
 	return nil
 }
 
-// update writes the wave of a site, and the phase that it is admitted to unless that is empty.
-func (r *Reconciler) update(ctx context.Context, s snapshot, site, wave, phase string) error {
-	original := s.existing[site]
+// update writes the wave of a site, and the phase that it is admitted to. A site that is moved before it began loses its admission to another wave's turn.
+func (r *Reconciler) update(ctx context.Context, s snapshot, d decision, c change) error {
+	original := s.existing[c.site]
 	changed := original.DeepCopy()
-	r.fill(s, changed, wave, phase)
+	if changed.Spec.Wave != d.wave[c.site] && len(changed.Status.Phases) == 0 {
+		changed.Spec.AdmittedThrough, changed.Spec.AdmittedAt = "", nil
+	}
+	if err := r.fill(s, changed, d.wave[c.site], c.phase); err != nil {
+		return err
+	}
 	patch := client.MergeFromWithOptions(original, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, changed, patch); err != nil {
 		return fmt.Errorf("patch site rollout %s: %w", changed.Name, err)
 	}
-	r.written(ctx, s, changed, phase)
+	r.written(ctx, s, changed, c.phase)
 	return nil
 }
 
@@ -82,9 +112,8 @@ func (r *Reconciler) join(ctx context.Context, s snapshot, site, wave, phase str
 		},
 		Spec: v1alpha1.SiteRolloutSpec{Rollout: s.rollout.Name, Site: site},
 	}
-	r.fill(s, sr, wave, phase)
-	if err := controllerutil.SetControllerReference(s.rollout, sr, r.Client.Scheme()); err != nil {
-		return fmt.Errorf("own site rollout %s: %w", sr.Name, err)
+	if err := r.fill(s, sr, wave, phase); err != nil {
+		return err
 	}
 	err := r.Client.Create(ctx, sr)
 	if apierrors.IsAlreadyExists(err) {
@@ -99,7 +128,7 @@ func (r *Reconciler) join(ctx context.Context, s snapshot, site, wave, phase str
 	return nil
 }
 
-func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, wave, phase string) {
+func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, wave, phase string) error {
 	sr.Spec.Wave = wave
 	if sr.Labels == nil {
 		sr.Labels = map[string]string{}
@@ -109,6 +138,10 @@ func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, wave, phase stri
 		at := metav1.NewTime(s.now)
 		sr.Spec.AdmittedThrough, sr.Spec.AdmittedAt = phase, &at
 	}
+	if err := controllerutil.SetControllerReference(s.rollout, sr, r.Client.Scheme()); err != nil {
+		return fmt.Errorf("own site rollout %s: %w", sr.Name, err)
+	}
+	return nil
 }
 
 func (r *Reconciler) written(ctx context.Context, s snapshot, sr *v1alpha1.SiteRollout, phase string) {

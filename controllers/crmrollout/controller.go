@@ -3,7 +3,9 @@ package crmrollout
 
 import (
 	"context"
+	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -80,9 +82,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	d := decide(s)
-	if err := r.act(ctx, s, d); err != nil {
+	failure := r.act(ctx, s, d)
+	if failure != nil {
 		r.ledger.forget(req.NamespacedName) // what failed may have been carried out, and only its answer was lost: look past the cache next time
-		return status.Settle(ctrl.Result{}, err)
 	}
-	return status.Settle(ctrl.Result{}, r.report(ctx, s, d))
+	if apierrors.IsConflict(failure) {
+		return status.Settle(ctrl.Result{}, failure) // what was seen is out of date and not worth reporting
+	}
+	return status.Settle(ctrl.Result{}, errors.Join(failure, r.report(ctx, s, d, failure)))
 }

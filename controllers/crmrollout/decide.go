@@ -1,6 +1,8 @@
 package crmrollout
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/admit"
 )
@@ -8,6 +10,8 @@ import (
 // decision is what happens to a rollout now.
 type decision struct {
 	members admit.Membership
+	// adopt are sites whose SiteRollout has no owner.
+	adopt []string
 	admit.Decision
 	// wave of each site after the members have moved.
 	wave map[string]string
@@ -19,6 +23,11 @@ func decide(s snapshot) decision {
 	if len(s.plan.Mistakes) == 0 {
 		d.members = admit.Members(s.plan, s.sites, s.existing)
 	}
+	for name, sr := range s.existing {
+		if metav1.GetControllerOf(sr) == nil {
+			d.adopt = append(d.adopt, name)
+		}
+	}
 	sites := make([]admit.Site, 0, len(s.existing)+len(d.members.Join))
 	for name, sr := range s.existing {
 		d.wave[name] = sr.Spec.Wave
@@ -29,14 +38,21 @@ func decide(s snapshot) decision {
 	for _, site := range d.members.Leave {
 		delete(d.wave, site)
 	}
+	moved := map[string]bool{}
+	for _, m := range d.members.Move {
+		moved[m.Site] = true
+	}
 	for name, wave := range d.wave {
 		site := admit.SiteOf(s.plan, s.existing[name])
 		site.Wave = wave
+		if moved[name] && !site.Begun {
+			site.Admitted = false // it was admitted as a site of another wave; this one has its own barrier
+		}
 		sites = append(sites, site)
 	}
 	for _, m := range d.members.Join {
 		d.wave[m.Site] = m.Wave
-		sites = append(sites, admit.Site{Name: m.Site, Wave: m.Wave, Admitted: -1})
+		sites = append(sites, admit.Site{Name: m.Site, Wave: m.Wave})
 	}
 	d.Decision = admit.Decide(s.plan, sites)
 	return d

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -60,7 +61,9 @@ func (r *Reconciler) observeExisting(ctx context.Context, rollout *v1alpha1.CRMR
 	}
 	existing := make(map[string]*v1alpha1.SiteRollout, len(cached))
 	for _, sr := range cached {
-		existing[sr.Spec.Site] = sr
+		if belongs(sr, rollout) {
+			existing[sr.Spec.Site] = sr
+		}
 	}
 	for _, written := range r.ledger.pending(key, existing) {
 		live, err := r.live(ctx, written)
@@ -101,7 +104,16 @@ func (r *Reconciler) openLedger(ctx context.Context, rollout *v1alpha1.CRMRollou
 	key := client.ObjectKeyFromObject(rollout)
 	r.ledger.open(key, rollout.UID)
 	for i := range list.Items {
-		r.ledger.enter(key, &list.Items[i])
+		if belongs(&list.Items[i], rollout) {
+			r.ledger.enter(key, &list.Items[i])
+		}
 	}
 	return nil
+}
+
+// belongs reports whether a SiteRollout is this rollout's. One of a former rollout of the same name is about to be deleted by the garbage collector and says nothing
+// about this one. One without an owner was orphaned on purpose (kubectl delete --cascade=orphan) and is adopted, with its story.
+func belongs(sr *v1alpha1.SiteRollout, rollout *v1alpha1.CRMRollout) bool {
+	owner := metav1.GetControllerOf(sr)
+	return owner == nil || owner.UID == rollout.UID
 }

@@ -19,7 +19,7 @@ type counts struct {
 	byWave map[string]*v1alpha1.SiteCounts
 	held   []string
 	// left are sites that began and that no wave selects any more. They belong to no wave's count and keep no wave from completing.
-	left int
+	left []string
 }
 
 func count(s snapshot, d decision) counts {
@@ -30,7 +30,7 @@ func count(s snapshot, d decision) counts {
 			state = sr.Status.State
 		}
 		if wave == "" {
-			c.left++
+			c.left = append(c.left, site)
 			continue
 		}
 		if c.byWave[wave] == nil {
@@ -43,6 +43,7 @@ func count(s snapshot, d decision) counts {
 		}
 	}
 	slices.Sort(c.held)
+	slices.Sort(c.left)
 	return c
 }
 
@@ -81,20 +82,30 @@ func currentWave(d decision) string {
 	return ""
 }
 
-func conditions(s snapshot, d decision, changed *v1alpha1.CRMRollout, mistakes []plan.Mistake) {
-	c := status.Conditions{List: &changed.Status.Conditions, Generation: changed.Generation, Now: metav1.NewTime(s.now)}
-	if len(mistakes) > 0 {
-		c.Stalled(v1alpha1.ReasonPlanInvalid, plan.Sentences(mistakes))
-	} else {
-		c.Ready(v1alpha1.ReasonValid, "the plan is valid")
+// readiness says whether the plan is valid and can be carried out.
+func readiness(mistakes []plan.Mistake, failure error) func(status.Conditions) {
+	return func(c status.Conditions) {
+		switch {
+		case len(mistakes) > 0:
+			c.Mistaken(mistakes, v1alpha1.ReasonPlanInvalid, plan.Sentences(mistakes))
+		case failure != nil:
+			c.NotReady(v1alpha1.ReasonWriteFailed, fmt.Sprintf("a write that the plan needs failed, so some sites are left behind: %v", failure))
+		default:
+			c.Ready(v1alpha1.ReasonValid, "the plan is valid")
+		}
 	}
+}
+
+func conditions(s snapshot, d decision, changed *v1alpha1.CRMRollout, ready func(status.Conditions)) {
+	c := status.Conditions{List: &changed.Status.Conditions, Generation: changed.Generation, Now: metav1.NewTime(s.now)}
+	ready(c)
 	counted := count(s, d)
 	moving, reason, message := progress(s, d, counted)
 	if s.plan.Suspended && reason != v1alpha1.ReasonSuspended {
 		message += "; the rollout is suspended, so no site starts a phase"
 	}
-	if counted.left > 0 {
-		message += fmt.Sprintf("; %d further sites began and are in no wave any more", counted.left)
+	if len(counted.left) > 0 {
+		message += fmt.Sprintf("; in no wave any more, though they began and keep their places: %s", some(counted.left))
 	}
 	c.Set(v1alpha1.ConditionProgressing, status.Bool(moving), reason, message)
 	c.Set(v1alpha1.ConditionCompleted, status.Bool(reason == v1alpha1.ReasonAllPhasesPassed), reason, message)
@@ -125,11 +136,14 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 
 // heldMessage names the first held sites: they are what a person has to look at.
 func heldMessage(c counts) string {
+	return fmt.Sprintf("%d of %d sites completed; held at a gate: %s; their SiteRollouts say why", c.all.Completed, c.all.Total, some(c.held))
+}
+
+// some names the first of several sites and counts the others.
+func some(names []string) string {
 	const told = 5
-	names := c.held
-	more := ""
-	if len(names) > told {
-		names, more = names[:told], fmt.Sprintf(" and %d more", len(c.held)-told)
+	if len(names) <= told {
+		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%d of %d sites completed; held at a gate: %s%s; their SiteRollouts say why", c.all.Completed, c.all.Total, strings.Join(names, ", "), more)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:told], ", "), len(names)-told)
 }

@@ -17,7 +17,8 @@ import (
 // maxMistakes repeats the MaxItems marker of status.mistakes.
 const maxMistakes = 10
 
-func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
+// report writes down how far the rollout is, and what kept the decision from being carried out.
+func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure error) error {
 	changed := s.rollout.DeepCopy()
 	st := &changed.Status
 	st.ObservedGeneration = changed.Generation
@@ -31,7 +32,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
 			st.Mistakes = append(st.Mistakes, v1alpha1.Clip(m.String(), v1alpha1.MaxMistake))
 		}
 	}
-	conditions(s, d, changed, mistakes)
+	conditions(s, d, changed, readiness(mistakes, failure))
 	if equality.Semantic.DeepEqual(withoutNumbers(s.rollout.Status), withoutNumbers(*st)) && !r.worthRefreshing(s.rollout, changed) {
 		return nil
 	}

@@ -32,24 +32,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	b := ctrl.NewControllerManagedBy(mgr).Named(r.Kind.name).For(r.Kind.object(), changed)
 	for _, other := range r.Kind.dependsOn() {
-		b = b.Watches(other, handler.EnqueueRequestsFromMapFunc(r.all), changed)
+		b = b.Watches(other, handler.EnqueueRequestsFromMapFunc(r.affected), changed)
 	}
 	return b.Complete(r)
 }
 
-// all asks for the objects of the kind that a change in their namespace may concern.
-func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile.Request {
-	list := r.Kind.list()
-	options := []client.ListOption{client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy}
-	if r.Kind.again != nil {
-		options = append(options, r.Kind.again)
-	}
-	if err := r.Client.List(ctx, list, options...); err != nil {
+// affected asks for the objects of the kind that a change in their namespace may concern.
+func (r *Reconciler) affected(ctx context.Context, changed client.Object) []reconcile.Request {
+	names, err := r.Kind.affected(ctx, r.Client, changed)
+	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "cannot list objects to check again")
 		return nil
 	}
 	var requests []reconcile.Request
-	for _, name := range r.Kind.names(list) {
+	for _, name := range names {
 		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: changed.GetNamespace(), Name: name}})
 	}
 	return requests

@@ -16,28 +16,28 @@ type Kind struct {
 	name      string
 	valid     string
 	object    func() client.Object
-	list      func() client.ObjectList
-	names     func(client.ObjectList) []string
 	dependsOn func() []client.Object
-	// again limits what is checked again when an object of dependsOn changes.
-	again  client.MatchingFields
-	check  func(ctx context.Context, r client.Reader, object client.Object) ([]plan.Mistake, error)
-	status func(client.Object) (conditions *[]metav1.Condition, observed *int64)
+	// affected names the objects to check again when an object of dependsOn came, changed or went. About a change it is asked twice, with the object as it
+	// was and as it is.
+	affected func(ctx context.Context, r client.Reader, changed client.Object) ([]string, error)
+	check    func(ctx context.Context, r client.Reader, object client.Object) ([]plan.Mistake, error)
+	status   func(client.Object) (conditions *[]metav1.Condition, observed *int64)
 }
 
 // Phases checks RolloutPhases with their gates and KPIs.
 var Phases = Kind{
-	name:   "rolloutphase",
-	valid:  "the phase can be run",
-	object: func() client.Object { return &v1alpha1.RolloutPhase{} },
-	list:   func() client.ObjectList { return &v1alpha1.RolloutPhaseList{} },
-	names: func(l client.ObjectList) []string {
-		return names(l.(*v1alpha1.RolloutPhaseList).Items, func(p *v1alpha1.RolloutPhase) string { return p.Name })
-	},
+	name:      "rolloutphase",
+	valid:     "the phase can be run",
+	object:    func() client.Object { return &v1alpha1.RolloutPhase{} },
 	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.AcceptanceGate{}, &v1alpha1.KPI{}} },
+	affected: func(ctx context.Context, r client.Reader, changed client.Object) ([]string, error) {
+		var list v1alpha1.RolloutPhaseList
+		err := r.List(ctx, &list, client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy)
+		return names(list.Items, func(p *v1alpha1.RolloutPhase) string { return p.Name }), err
+	},
 	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
 		objects, err := catalogue.Objects(ctx, r, o.GetNamespace())
-		return plan.ResolvePhase(o.(*v1alpha1.RolloutPhase), objects).Mistakes, err
+		return plan.ResolvePhase(o.(*v1alpha1.RolloutPhase), objects).StartMistakes(), err
 	},
 	status: func(o client.Object) (*[]metav1.Condition, *int64) {
 		s := &o.(*v1alpha1.RolloutPhase).Status
@@ -47,14 +47,15 @@ var Phases = Kind{
 
 // Gates checks AcceptanceGates with their KPIs.
 var Gates = Kind{
-	name:   "acceptancegate",
-	valid:  "every criterion can be judged",
-	object: func() client.Object { return &v1alpha1.AcceptanceGate{} },
-	list:   func() client.ObjectList { return &v1alpha1.AcceptanceGateList{} },
-	names: func(l client.ObjectList) []string {
-		return names(l.(*v1alpha1.AcceptanceGateList).Items, func(g *v1alpha1.AcceptanceGate) string { return g.Name })
-	},
+	name:      "acceptancegate",
+	valid:     "every criterion can be judged",
+	object:    func() client.Object { return &v1alpha1.AcceptanceGate{} },
 	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.KPI{}} },
+	affected: func(ctx context.Context, r client.Reader, changed client.Object) ([]string, error) {
+		var list v1alpha1.AcceptanceGateList
+		err := r.List(ctx, &list, client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy)
+		return names(list.Items, func(g *v1alpha1.AcceptanceGate) string { return g.Name }), err
+	},
 	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
 		objects, err := catalogue.Objects(ctx, r, o.GetNamespace())
 		_, mistakes := plan.ResolveGate(o.(*v1alpha1.AcceptanceGate), objects.KPIs)
@@ -71,13 +72,12 @@ var Sites = Kind{
 	name:   "rolloutsite",
 	valid:  "the site can take part in rollouts",
 	object: func() client.Object { return &v1alpha1.RolloutSite{} },
-	list:   func() client.ObjectList { return &v1alpha1.RolloutSiteList{} },
-	names: func(l client.ObjectList) []string {
-		return names(l.(*v1alpha1.RolloutSiteList).Items, func(s *v1alpha1.RolloutSite) string { return s.Name })
-	},
-	// A site that changes may end, or begin, a quarrel about a siteID. One that begins concerns the changed site; one that ends, those that are stalled.
+	// A site that changes may end a quarrel about the siteID that it had, and begin one about the siteID that it has. Both concern the other sites called so.
 	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.RolloutSite{}} },
-	again:     client.MatchingFields{catalogue.FieldStalled: catalogue.Stalled},
+	affected: func(ctx context.Context, r client.Reader, changed client.Object) ([]string, error) {
+		same, err := catalogue.SitesCalled(ctx, r, changed.GetNamespace(), plan.SiteID(changed.(*v1alpha1.RolloutSite)))
+		return names(same, func(s **v1alpha1.RolloutSite) string { return (*s).Name }), err
+	},
 	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
 		site := o.(*v1alpha1.RolloutSite)
 		same, err := catalogue.SitesCalled(ctx, r, site.Namespace, plan.SiteID(site))

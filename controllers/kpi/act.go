@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -18,9 +17,6 @@ import (
 // defaultSiteLabel is the label that names the site when the KPI does not say.
 const defaultSiteLabel = "site"
 
-// concurrentSites is how many sites a KPI with scope PerSite asks for at a time.
-const concurrentSites = 4
-
 // outcome is what measuring brought.
 type outcome struct {
 	measurement measure.Measurement
@@ -28,12 +24,13 @@ type outcome struct {
 	problem     problem
 }
 
-// next returns the time until the KPI is due again, zero when only a change of an object can help.
-func (o outcome) next(s snapshot) time.Duration {
+// next returns the time until the KPI is due again, zero when only a change of an object can help. Measurements begin one interval after another, however
+// long they take; now is the time after measuring.
+func (o outcome) next(s snapshot, now time.Time) time.Duration {
 	if len(s.mistakes) > 0 {
 		return 0
 	}
-	return max(o.measurement.Time.Add(s.kpi.Interval).Sub(s.now), time.Millisecond)
+	return min(max(o.measurement.Time.Add(s.kpi.Interval).Sub(now), time.Millisecond), s.kpi.Interval)
 }
 
 // act measures and stores what came out. The error is that of a stopping operator: it says nothing about the source.
@@ -46,19 +43,19 @@ func (r *Reconciler) act(ctx context.Context, s snapshot) (outcome, error) {
 	at := s.now.UTC().Truncate(time.Second)
 	done := outcome{measurement: measure.Measurement{Time: at, Failure: s.problem.message}, problem: s.problem}
 	if recorded := s.object.Status; s.measuredBefore() {
-		r.Store.Inherit(key, s.object.Generation, gate.Measured{Since: recorded.MeasuredSince.Time, Last: recorded.LastMeasured.Time})
+		r.Store.Inherit(key, s.kpi.Revision, gate.Measured{Since: recorded.MeasuredSince.Time, Last: recorded.LastMeasured.Time})
 	}
 	if s.source != nil {
 		past := r.past(ctx, s, at)
 		if done = measureAt(ctx, s, at); done.measurement.Failure == "" {
-			r.Store.Recall(key, s.object.Generation, past)
+			r.Store.Recall(key, s.kpi.Revision, past)
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return outcome{}, err
 	}
 	r.Budget.Pay(key)
-	r.Store.Record(key, s.object.Generation, done.measurement)
+	r.Store.Record(key, s.kpi.Revision, done.measurement)
 	return done, nil
 }
 
@@ -67,8 +64,12 @@ func (r *Reconciler) past(ctx context.Context, s snapshot, at time.Time) []measu
 	if !s.measuredBefore() || s.answered {
 		return nil
 	}
+	moments := measure.Again(s.object.Status.LastMeasured.Time, s.kpi.Interval, s.kpi.StaleAfter, at)
+	if s.object.Spec.Scope == v1alpha1.QueryScopePerSite {
+		moments = moments[max(0, len(moments)-pastOfSites):]
+	}
 	var past []measure.Measurement
-	for _, moment := range measure.Again(s.object.Status.LastMeasured.Time, s.kpi.Interval, s.kpi.StaleAfter, at) {
+	for _, moment := range moments {
 		again := measureAt(ctx, s, moment)
 		if again.measurement.Failure != "" {
 			return nil
@@ -101,47 +102,6 @@ func measureAt(ctx context.Context, s snapshot, at time.Time) outcome {
 	return done
 }
 
-// measureEach asks for one site after the other. A site whose query fails has no value; the others keep theirs.
-func measureEach(ctx context.Context, s snapshot, window provider.Window) outcome {
-	answers := make([]provider.Answer, len(s.sites))
-	failures := make([]error, len(s.sites))
-	var group errgroup.Group
-	group.SetLimit(concurrentSites)
-	for i, site := range s.sites {
-		group.Go(func() error {
-			query, err := plan.RenderQuery(s.object, site)
-			if err == nil {
-				answers[i], err = s.source.Measure(ctx, provider.Query{Expression: query, Site: plan.SiteID(site)}, window)
-			}
-			failures[i] = err
-			return nil
-		})
-	}
-	_ = group.Wait() // failures hold what went wrong
-	var all provider.Answer
-	var first error
-	broken := 0
-	for i := range s.sites {
-		if failures[i] != nil {
-			if broken++; first == nil {
-				first = fmt.Errorf("site %s: %w", s.sites[i].Name, failures[i])
-			}
-			continue
-		}
-		all.Samples = append(all.Samples, answers[i].Samples...)
-		all.Ambiguous = append(all.Ambiguous, answers[i].Ambiguous...)
-	}
-	if broken > 0 && broken == len(s.sites) {
-		return failed(window.End, first)
-	}
-	done := outcome{problem: doubts(all, "")}
-	done.measurement, done.unknown = measure.Collect(all, s.sites, window.End)
-	if broken > 0 {
-		done.problem = problem{reasonOf(first), fmt.Sprintf("%d of %d sites could not be asked for; %v", broken, len(s.sites), first)}
-	}
-	return done
-}
-
 // doubts tells what in an answer had to be left out. The label is empty when each site was asked for by itself.
 func doubts(answer provider.Answer, label string) problem {
 	switch {
@@ -150,12 +110,28 @@ func doubts(answer provider.Answer, label string) problem {
 		if label == "" {
 			remedy = "for example with sum, avg or max around it"
 		}
-		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("the source gave more than one value for %d sites, %q among them; these sites have no value until the query gives one each, %s",
-			len(answer.Ambiguous), answer.Ambiguous[0], remedy)}
+		about := fmt.Sprintf("%d sites, %q among them; these sites have no value until the query gives one each", len(answer.Ambiguous), answer.Ambiguous[0])
+		if len(answer.Ambiguous) == 1 {
+			about = fmt.Sprintf("site %q; it has no value until the query gives one", answer.Ambiguous[0])
+		}
+		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("the source gave more than one value for %s, %s", about, remedy)}
 	case answer.Unlabelled > 0:
-		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("%d values carry no label %q and belong to no site; keep the label in the query, for example by aggregating with by (%s), or set spec.siteLabel", answer.Unlabelled, label, label)}
+		return problem{v1alpha1.ReasonAmbiguousAnswer, fmt.Sprintf("%s no label %q and %s to no site; keep the label in the query, for example by aggregating with by (%s), or set spec.siteLabel",
+			counted(answer.Unlabelled, "value carries", "values carry"), label, either(answer.Unlabelled, "belongs", "belong"), label)}
 	}
 	return problem{}
+}
+
+// counted returns a number with the word for it.
+func counted(n int, one, several string) string {
+	return fmt.Sprintf("%d %s", n, either(n, one, several))
+}
+
+func either(n int, one, several string) string {
+	if n == 1 {
+		return one
+	}
+	return several
 }
 
 func failed(at time.Time, err error) outcome {

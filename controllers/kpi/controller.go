@@ -22,9 +22,6 @@ import (
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
-// concurrentMeasurements is how many KPIs are measured at a time. A slow source occupies one place until its timeout.
-const concurrentMeasurements = 16
-
 // Reconciler measures KPIs.
 type Reconciler struct {
 	// Client reads from the cache and writes.
@@ -39,6 +36,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Clock tells when a KPI is due.
 	Clock clock.PassiveClock
+
+	memory memory
+	turns  turns
 }
 
 // SetupWithManager registers the controller.
@@ -88,15 +88,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	case s.object == nil:
 		r.Store.Forget(req.NamespacedName)
+		r.memory.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	case s.opening:
 		return ctrl.Result{RequeueAfter: openingRetry}, nil
 	case len(s.mistakes) == 0 && !s.isDue():
-		return ctrl.Result{RequeueAfter: s.due.Sub(s.now)}, nil
+		return status.Settle(ctrl.Result{RequeueAfter: s.due.Sub(s.now)}, r.reportAgain(ctx, s))
 	}
-	outcome, err := r.act(ctx, s)
-	if err != nil {
+	outcome, acted, err := r.actInTurn(ctx, s)
+	switch {
+	case err != nil:
 		return ctrl.Result{}, err
+	case !acted:
+		return ctrl.Result{RequeueAfter: busyRetry}, nil
 	}
-	return status.Settle(ctrl.Result{RequeueAfter: outcome.next(s)}, r.report(ctx, s, outcome))
+	r.memory.keep(req.NamespacedName, outcome)
+	return status.Settle(ctrl.Result{RequeueAfter: outcome.next(s, r.Clock.Now())}, r.report(ctx, s, outcome))
 }

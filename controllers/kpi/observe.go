@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,8 +18,12 @@ import (
 	"github.com/crmops/rollout-operator/internal/provider"
 )
 
-// openingRetry is how soon to look again for a provider that is just being opened, which takes milliseconds.
-const openingRetry = 200 * time.Millisecond
+const (
+	// openingRetry is how soon to look again for a provider that is just being opened, which takes milliseconds.
+	openingRetry = 200 * time.Millisecond
+	// openingLimit is how long a provider may be about to be opened before that is told as a failure.
+	openingLimit = 10 * time.Second
+)
 
 // snapshot is everything that measuring depends on.
 type snapshot struct {
@@ -27,7 +32,9 @@ type snapshot struct {
 	mistakes []plan.Mistake
 	sites    []*v1alpha1.RolloutSite
 	source   provider.Provider
-	problem  problem
+	// timeout is that of one query.
+	timeout time.Duration
+	problem problem
 	// opening is true when the provider is valid and will be open in a moment.
 	opening bool
 	// answered is true when the source has answered this process before.
@@ -39,10 +46,10 @@ type snapshot struct {
 // problem is why there is no measurement, or why it is not whole; empty when it is.
 type problem struct{ reason, message string }
 
-// measuredBefore reports whether the status tells of measurements of this generation of the KPI.
+// measuredBefore reports whether the status tells of measurements of this revision of the KPI.
 func (s snapshot) measuredBefore() bool {
 	recorded := s.object.Status
-	return recorded.LastMeasured != nil && recorded.MeasuredSince != nil && recorded.ObservedGeneration == s.object.Generation
+	return recorded.LastMeasured != nil && recorded.MeasuredSince != nil && recorded.Revision == s.kpi.Revision
 }
 
 func (s snapshot) isDue() bool { return !s.now.Before(s.due) }
@@ -61,48 +68,68 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if err := r.observeSource(ctx, &s); err != nil {
 		return s, err
 	}
-	s.answered = r.Store.Answered(req.NamespacedName, object.Generation)
-	s.schedule(r.Store.LastTried(req.NamespacedName, object.Generation))
+	s.answered = r.Store.Answered(req.NamespacedName, s.kpi.Revision)
+	last, _ := r.memory.last(req.NamespacedName)
+	s.schedule(r.Store.LastTried(req.NamespacedName, s.kpi.Revision), last)
 	var err error
 	s.sites, err = catalogue.Sites(ctx, r.Client, req.Namespace)
 	return s, err
 }
 
-// schedule says when the KPI is due: one interval after the last try, and at once when it was never tried or when its provider has become usable.
-func (s *snapshot) schedule(lastTried time.Time) {
-	if lastTried.IsZero() || (s.source != nil && s.wasWithoutSource()) {
+// schedule says when the KPI is due: one interval after the last try, and at once when it was never tried, when its provider has become usable, or when the
+// clock was set back to before the last try.
+func (s *snapshot) schedule(lastTried time.Time, last outcome) {
+	if lastTried.IsZero() || lastTried.After(s.now) || (s.source != nil && last.withoutSource()) {
 		s.due = s.now
 		return
 	}
 	s.due = lastTried.Add(s.kpi.Interval)
 }
 
-func (s *snapshot) wasWithoutSource() bool {
-	ready := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && (ready.Reason == v1alpha1.ReasonProviderNotReady || ready.Reason == v1alpha1.ReasonReferenceNotFound)
+// withoutSource reports whether there was no source to ask.
+func (o outcome) withoutSource() bool {
+	return o.problem.reason == v1alpha1.ReasonProviderNotReady || o.problem.reason == v1alpha1.ReasonReferenceNotFound
+}
+
+// asks returns the key of the provider that the KPI names.
+func (s snapshot) asks() client.ObjectKey {
+	return client.ObjectKey{Namespace: s.object.Namespace, Name: s.object.Spec.Provider.Name}
 }
 
 func (r *Reconciler) observeSource(ctx context.Context, s *snapshot) error {
-	key := client.ObjectKey{Namespace: s.object.Namespace, Name: s.object.Spec.Provider.Name}
+	key, kpi := s.asks(), client.ObjectKeyFromObject(s.object)
 	var declared v1alpha1.MetricProvider
 	err := r.Client.Get(ctx, key, &declared)
-	if apierrors.IsNotFound(err) {
-		s.problem = problem{v1alpha1.ReasonReferenceNotFound,
-			fmt.Sprintf("spec.provider.name: MetricProvider %q does not exist in this namespace; create it or correct the name", key.Name)}
-		return nil
-	}
-	if err != nil {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read provider %s: %w", key, err)
 	}
-	if source, open := r.Providers.Get(key.String()); open {
-		s.source = source
-		return nil
-	}
 	ready := meta.FindStatusCondition(declared.Status.Conditions, v1alpha1.ConditionReady)
-	if ready == nil || ready.Status == "True" || ready.ObservedGeneration != declared.Generation {
-		s.opening = true
+	source, open := r.Providers.Get(key.String())
+	switch {
+	case err != nil:
+		s.problem = problem{v1alpha1.ReasonReferenceNotFound,
+			fmt.Sprintf("spec.provider.name: MetricProvider %q does not exist in this namespace; create it or correct the name", key.Name)}
+	case open:
+		s.source, s.timeout = source, timeoutOf(declared)
+	case ready == nil || ready.Status == metav1.ConditionTrue || ready.ObservedGeneration != declared.Generation:
+		if s.opening = r.memory.opening(kpi, s.now) < openingLimit; !s.opening {
+			s.problem = problem{v1alpha1.ReasonProviderNotReady, fmt.Sprintf(
+				"MetricProvider %q has not been opened within %s and does not say why; look at its conditions and at the operator's log", key.Name, openingLimit)}
+		}
 		return nil
+	default:
+		s.problem = problem{v1alpha1.ReasonProviderNotReady, fmt.Sprintf("MetricProvider %q cannot be used: %s", key.Name, ready.Message)}
 	}
-	s.problem = problem{v1alpha1.ReasonProviderNotReady, fmt.Sprintf("MetricProvider %q cannot be used: %s", key.Name, ready.Message)}
+	r.memory.opened(kpi)
 	return nil
+}
+
+// timeoutOf returns the time that a provider gives one query. What cannot be read is the provider's own problem.
+func timeoutOf(declared v1alpha1.MetricProvider) time.Duration {
+	if source := declared.Spec.Prometheus; source != nil {
+		if timeout, err := source.Timeout.Parse(); err == nil && timeout > 0 {
+			return timeout
+		}
+	}
+	return provider.DefaultTimeout
 }

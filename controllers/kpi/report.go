@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/measure"
@@ -16,6 +17,10 @@ import (
 func (r *Reconciler) report(ctx context.Context, s snapshot, o outcome) error {
 	changed := s.object.DeepCopy()
 	changed.Status.ObservedGeneration = changed.Generation
+	if changed.Status.Revision != s.kpi.Revision {
+		changed.Status.Revision = s.kpi.Revision
+		changed.Status.LastMeasured, changed.Status.MeasuredSince, changed.Status.Summary = nil, nil, nil
+	}
 	if len(s.mistakes) == 0 && o.measurement.Failure == "" {
 		measured := metav1.NewTime(o.measurement.Time)
 		if !s.measuredBefore() || measured.Sub(s.object.Status.LastMeasured.Time) > s.kpi.StaleAfter {
@@ -32,16 +37,30 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, o outcome) error {
 		conditions.NotReady(o.problem.reason, o.problem.message)
 	case len(s.sites) > 0 && changed.Status.Summary.Sites == 0:
 		conditions.NotReady(v1alpha1.ReasonNoData, fmt.Sprintf(
-			"the source answered, but with no value for any of the %d sites (%d values name no site here); check the query and that its site label holds the sites' siteID",
-			len(s.sites), o.unknown))
+			"the source answered, but with no value for %s (%s no site here); check the query and that its site label holds the sites' siteID",
+			either(len(s.sites), "the only site", fmt.Sprintf("any of the %d sites", len(s.sites))), counted(o.unknown, "value names", "values name")))
 	default:
 		conditions.Ready(v1alpha1.ReasonMeasured, "the last measurement succeeded")
 	}
 	wrote, err := status.Patch(ctx, r.Client, s.object, changed)
-	if err == nil && wrote {
+	if err != nil {
+		return err
+	}
+	r.memory.told(client.ObjectKeyFromObject(s.object))
+	if wrote {
 		r.tell(s.object, changed)
 	}
-	return err
+	return nil
+}
+
+// reportAgain tells what the latest try brought, when the status does not say so: writing it failed, or the object has changed in something that does
+// not matter to the numbers.
+func (r *Reconciler) reportAgain(ctx context.Context, s snapshot) error {
+	last, told := r.memory.last(client.ObjectKeyFromObject(s.object))
+	if told && s.object.Status.ObservedGeneration == s.object.Generation {
+		return nil
+	}
+	return r.report(ctx, s, last)
 }
 
 // tell emits an event when the KPI's machinery begins to fail, fails in another way, or works again.

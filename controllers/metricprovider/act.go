@@ -7,6 +7,9 @@ import (
 
 // act opens, keeps, replaces or closes the source, and returns why it is not open.
 func (r *Reconciler) act(s snapshot) problem {
+	if s.keepsOpen() {
+		return s.problem
+	}
 	if s.object == nil || s.problem.reason != "" {
 		r.Providers.Delete(s.key)
 		return s.problem
@@ -16,4 +19,9 @@ func (r *Reconciler) act(s snapshot) problem {
 		return problem{v1alpha1.ReasonInvalidSpec, "spec.prometheus: " + err.Error()}
 	}
 	return problem{}
+}
+
+// keepsOpen reports whether the source that may be open stays: the declaration is the one that it was opened from, and only its secrets cannot be compared.
+func (s snapshot) keepsOpen() bool {
+	return s.object != nil && s.problem.reason == v1alpha1.ReasonSecretUnreadable && s.object.Status.ObservedGeneration == s.object.Generation
 }

@@ -3,6 +3,7 @@ package metricprovider
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -56,5 +57,5 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if snapshot.secrets > 0 {
 		result.RequeueAfter = secretsReadEvery
 	}
-	return status.Settle(result, r.report(ctx, snapshot, outcome))
+	return status.Settle(result, errors.Join(snapshot.failure, r.report(ctx, snapshot, outcome)))
 }

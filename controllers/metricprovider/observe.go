@@ -20,6 +20,8 @@ type snapshot struct {
 	config  provider.PrometheusConfig
 	secrets int
 	problem problem
+	// failure is the API server's, when it could not say what is in a secret. It may pass, so it is tried again soon.
+	failure error
 }
 
 // problem is why a source cannot be opened; empty when it can.
@@ -49,11 +51,12 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if source.TLS != nil {
 		s.config.ServerName = source.TLS.ServerName
 	}
-	return s, r.readSecrets(ctx, &s)
+	r.readSecrets(ctx, &s)
+	return s, nil
 }
 
-// readSecrets fills in the credentials. What is missing becomes the snapshot's problem; only a failing API server is an error.
-func (r *Reconciler) readSecrets(ctx context.Context, s *snapshot) error {
+// readSecrets fills in the credentials. What is missing or cannot be read becomes the snapshot's problem.
+func (r *Reconciler) readSecrets(ctx context.Context, s *snapshot) {
 	for _, wanted := range credentials(s.object.Spec.Prometheus, &s.config) {
 		if wanted.from == nil {
 			continue
@@ -67,14 +70,26 @@ func (r *Reconciler) readSecrets(ctx context.Context, s *snapshot) error {
 		case apierrors.IsNotFound(err):
 			s.problem = problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("%s: Secret %q does not exist in this namespace; create it", wanted.field, wanted.from.Name)}
 		case err != nil:
-			return fmt.Errorf("read secret %s: %w", key, err)
+			s.unreadable(wanted, err)
+			return
 		case !found || len(value) == 0:
 			s.problem = problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf("%s: Secret %q has nothing under key %q; add it", wanted.field, wanted.from.Name, wanted.from.Key)}
 		default:
 			wanted.into(value)
 		}
 	}
-	return nil
+}
+
+// unreadable notes that the API server did not give a secret away. A refusal is as lasting as a missing secret; everything else is the server's failure.
+func (s *snapshot) unreadable(wanted credential, err error) {
+	if apierrors.IsForbidden(err) {
+		s.problem = problem{v1alpha1.ReasonSecretUnreadable,
+			fmt.Sprintf("%s: Secret %q cannot be read; allow the operator to get it: %v", wanted.field, wanted.from.Name, err)}
+		return
+	}
+	s.problem = problem{v1alpha1.ReasonSecretUnreadable,
+		fmt.Sprintf("%s: Secret %q cannot be read now; it is tried again: %v", wanted.field, wanted.from.Name, err)}
+	s.failure = fmt.Errorf("read secret %s/%s: %w", s.object.Namespace, wanted.from.Name, err)
 }
 
 // credential is one entry of a secret, and where its value goes.

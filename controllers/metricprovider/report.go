@@ -17,7 +17,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, found problem) erro
 	switch found.reason {
 	case "":
 		conditions.Ready(v1alpha1.ReasonValid, fmt.Sprintf("queries go to %s", s.object.Spec.Prometheus.Address))
-	case v1alpha1.ReasonSecretNotFound:
+	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretUnreadable:
 		conditions.NotReady(found.reason, found.message)
 	default:
 		conditions.Stalled(found.reason, found.message)

@@ -4,6 +4,7 @@ package siterollout
 import (
 	"context"
 	"reflect"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,13 @@ import (
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/status"
+)
+
+const (
+	// awaitAgain is how soon to look again whether the KPIs of a site have been measured since the operator started. Their measurement usually comes first.
+	awaitAgain = 5 * time.Second
+	// awaitAtMost is how long to wait for that before the site is judged by what is known, which breaks its holds.
+	awaitAtMost = time.Minute
 )
 
 // concurrentSites is how many sites are judged at a time. Judging takes microseconds; the number hides the time that writes take.
@@ -127,9 +135,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	case s.rollout == nil:
 		return ctrl.Result{}, nil
-	case s.resuming:
-		r.memory.await(req.NamespacedName, s.object)
-		return ctrl.Result{}, nil
+	case s.awaiting != nil && r.memory.await(req.NamespacedName, s):
+		return ctrl.Result{RequeueAfter: awaitAgain}, nil
 	}
 	d := decide(s)
 	if err := r.report(ctx, s, d); err != nil {

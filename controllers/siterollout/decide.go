@@ -18,16 +18,10 @@ type decision struct {
 // decide takes steps until the site stays where it is. It asks the rules and does nothing itself.
 func decide(s snapshot) decision {
 	d := decision{status: s.object.Status}
-	input := advance.Input{
-		Plan:     s.plan,
-		Admitted: s.plan.IndexOf(s.object.Spec.AdmittedThrough),
-		Block:    s.block(),
-		Evidence: s.evidence,
-		Holds:    s.holds,
-		Now:      s.now,
-	}
+	input := advance.Input{Plan: s.plan, SiteID: s.siteID, Evidence: s.evidence, Holds: s.holds, Now: s.now}
 	for range maxSteps {
 		input.Status = d.status
+		input.Admitted, input.Block = s.admission(d.status)
 		d.last = advance.Next(input)
 		d.status = advance.Record(d.status, d.last, s.now)
 		input.Holds = d.last.Holds

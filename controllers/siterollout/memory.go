@@ -3,6 +3,7 @@ package siterollout
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -23,6 +24,8 @@ type remembered struct {
 	uid   types.UID
 	holds *advance.Holds
 	kpis  map[string]bool
+	// since is when the site began to wait for the first measurement of its KPIs; zero when it does not.
+	since time.Time
 }
 
 // holds returns the holds of a site, or nil when this process has not judged it.
@@ -40,9 +43,23 @@ func (m *memory) keep(site types.NamespacedName, uid types.UID, step advance.Ste
 	return m.put(site, remembered{uid: uid, holds: &step.Holds, kpis: kpisOf(step.Gate)})
 }
 
-// await remembers only which KPIs a site waits for, according to its status.
-func (m *memory) await(site types.NamespacedName, object *v1alpha1.SiteRollout) {
-	m.put(site, remembered{uid: object.UID, kpis: kpisOf(object.Status.Gate)})
+// await remembers which KPIs a site waits for. It reports false when it has waited for long enough.
+func (m *memory) await(site types.NamespacedName, s snapshot) bool {
+	since := m.waitingSince(site, s.object.UID)
+	if since.IsZero() {
+		since = s.now
+	}
+	m.put(site, remembered{uid: s.object.UID, kpis: s.awaiting, since: since})
+	return s.now.Sub(since) < awaitAtMost
+}
+
+func (m *memory) waitingSince(site types.NamespacedName, uid types.UID) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if found := m.sites[site]; found.uid == uid {
+		return found.since
+	}
+	return time.Time{}
 }
 
 func (m *memory) put(site types.NamespacedName, r remembered) (otherKPIs bool) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,9 +28,10 @@ type snapshot struct {
 	holds    advance.Holds
 	// siteGone is true when the RolloutSite does not exist any more.
 	siteGone bool
-	// resuming is true when the operator has just started and has not measured yet what the site was being judged by. Judging now would
+	siteID   string
+	// awaiting are the KPIs that the site was being judged by and that the operator, which has just started, has not measured yet. Judging now would
 	// say "not measured" about numbers that are known well enough.
-	resuming bool
+	awaiting map[string]bool
 	now      time.Time
 }
 
@@ -47,6 +49,9 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	}
 	if err != nil {
 		return s, fmt.Errorf("read rollout %s: %w", object.Spec.Rollout, err)
+	}
+	if rollout.DeletionTimestamp != nil || !metav1.IsControlledBy(&object, &rollout) {
+		return s, nil // this is left over from a rollout of the same name, or is about to be
 	}
 	s.rollout = &rollout
 	objects, err := catalogue.Objects(ctx, r.Client, req.Namespace)
@@ -66,6 +71,9 @@ func (r *Reconciler) observeSite(ctx context.Context, s *snapshot) error {
 	key := types.NamespacedName{Namespace: s.object.Namespace, Name: s.object.Spec.Site}
 	err := r.Client.Get(ctx, key, &site)
 	s.siteGone = apierrors.IsNotFound(err)
+	if err == nil {
+		s.siteID = plan.SiteID(&site)
+	}
 	if err != nil && !s.siteGone {
 		return fmt.Errorf("read site %s: %w", key, err)
 	}
@@ -76,14 +84,14 @@ func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
 	key := func(kpi string) types.NamespacedName {
 		return types.NamespacedName{Namespace: s.object.Namespace, Name: kpi}
 	}
-	generation := func(kpi string) int64 {
+	revision := func(kpi string) string {
 		if found := objects.KPIs[kpi]; found != nil {
-			return found.Generation
+			return plan.Revision(found)
 		}
-		return 0
+		return ""
 	}
 	s.evidence = func(kpi string) gate.Evidence {
-		return r.Store.Evidence(key(kpi), generation(kpi), s.object.Spec.Site)
+		return r.Store.Evidence(key(kpi), revision(kpi), s.object.Spec.Site, s.siteID)
 	}
 	if known := r.memory.holds(client.ObjectKeyFromObject(s.object), s.object.UID); known != nil {
 		s.holds = *known
@@ -94,27 +102,38 @@ func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
 		return
 	}
 	for _, c := range standing.Criteria {
-		if r.Store.LastTried(key(c.KPI.Name), generation(c.KPI.Name)).IsZero() {
-			s.resuming = true
+		if r.Store.LastTried(key(c.KPI.Name), c.KPI.Revision).IsZero() {
+			s.await(standing)
 			return
 		}
 	}
 	// Not the KPI's status: it may show this process's first measurement already, and would hide how long nobody measured before that.
 	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi string) gate.Measured {
-		return r.Store.Inherited(key(kpi), generation(kpi))
+		return r.Store.Inherited(key(kpi), revision(kpi))
 	})
 }
 
-// block returns why the site is not admitted to its next phase.
-func (s snapshot) block() admit.Block {
+func (s *snapshot) await(standing *gate.Gate) {
+	s.awaiting = map[string]bool{}
+	for _, c := range standing.Criteria {
+		s.awaiting[c.KPI.Name] = true
+	}
+}
+
+// admission reports whether a site with this status is admitted to its next phase, and why it may not start it all the same.
+func (s snapshot) admission(st v1alpha1.SiteRolloutStatus) (bool, admit.Block) {
+	site := admit.SiteOf(s.plan, &v1alpha1.SiteRollout{Spec: s.object.Spec, Status: st})
 	if s.siteGone {
-		return admit.Block{Reason: v1alpha1.ReasonSiteNotFound, Message: fmt.Sprintf("RolloutSite %q does not exist any more", s.object.Spec.Site)}
+		return site.Admitted, admit.Block{Reason: v1alpha1.ReasonSiteNotFound, Message: fmt.Sprintf("RolloutSite %q does not exist any more", s.object.Spec.Site)}
 	}
 	wave := admit.Wave{Name: s.object.Spec.Wave, State: v1alpha1.WaveClosed, Message: "the rollout has not looked at its waves yet"}
+	if len(s.rollout.Status.Waves) == 0 && site.Admitted {
+		wave.State = v1alpha1.WaveOpen // the admission came first
+	}
 	for _, w := range s.rollout.Status.Waves {
 		if w.Name == wave.Name {
 			wave.State, wave.Message = w.State, w.Message
 		}
 	}
-	return admit.Explain(s.plan, admit.SiteOf(s.plan, s.object), wave)
+	return site.Admitted, admit.Explain(s.plan, site, wave)
 }

@@ -37,7 +37,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision) error {
 func conditions(sr *v1alpha1.SiteRollout, last advance.Step, now time.Time) {
 	c := status.Conditions{List: &sr.Status.Conditions, Generation: sr.Generation, Now: metav1.NewTime(now)}
 	if len(last.Mistakes) > 0 {
-		c.Stalled(v1alpha1.ReasonPlanInvalid, sr.Status.Message)
+		c.Mistaken(last.Mistakes, v1alpha1.ReasonPlanInvalid, sr.Status.Message)
 	} else {
 		c.Ready(v1alpha1.ReasonValid, "the site can be judged")
 	}
@@ -59,7 +59,9 @@ func sameButNumbers(a, b v1alpha1.SiteRolloutStatus) bool {
 
 func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
 	bare := *s.DeepCopy()
-	bare.NextLook = nil
+	if bare.Reason != v1alpha1.ReasonSoaking { // the end of a soak is no number that was measured
+		bare.NextLook = nil
+	}
 	if bare.Gate == nil {
 		return bare // no message quotes a number
 	}

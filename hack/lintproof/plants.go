@@ -127,6 +127,12 @@ func apiPlants() []plant {
 			field("PlantedStatus", "\t// phase is planted.\n\t//\n\t// +optional\n\t// +kubebuilder:validation:MaxLength=8\n\tPhase string `json:\"phase,omitempty\"`"), "kubeapilinter", "nophase"},
 		{"no defaults that an apply would show", "api/v1alpha1/planted_default.go",
 			field("PlantedDefault", "\t// ratio is planted.\n\t//\n\t// +optional\n\t// +kubebuilder:default=\"1\"\n\t// +kubebuilder:validation:MaxLength=8\n\tRatio string `json:\"ratio,omitempty\"`"), "kubeapilinter", "kubebuilder:default"},
+		{"no other default in a status", "api/v1alpha1/planted_default_status.go",
+			field("PlantedOtherDefault", "\t// status is planted.\n\t//\n\t// +optional\n\t// +kubebuilder:default={\"observedGeneration\":0}\n\tStatus RolloutSiteStatus `json:\"status,omitzero\"`"), "kubeapilinter", "kubebuilder:default"},
+		{"that default only in a status", "api/v1alpha1/planted_default_spec.go",
+			field("PlantedSpecDefault", "\t// spec is planted.\n\t//\n\t// +optional\n\t// +kubebuilder:default={\"observedGeneration\":-1}\n\tSpec RolloutSiteStatus `json:\"spec,omitzero\"`"), "kubeapilinter", "kubebuilder:default"},
+		{"a status that has not been looked at", "api/v1alpha1/planted_default_ok.go",
+			field("PlantedStatusDefault", "\t// status is planted.\n\t//\n\t// +optional\n\t// +kubebuilder:default={\"observedGeneration\":-1}\n\tStatus RolloutSiteStatus `json:\"status,omitzero\"`"), "", ""},
 		{"an exported thing has a comment", "api/v1alpha1/planted_silent.go",
 			plantedFile("v1alpha1", "", "type PlantedSilent struct{}"), "revive", "PlantedSilent"},
 	}

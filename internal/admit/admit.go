@@ -21,8 +21,10 @@ type Site struct {
 	Wave string
 	// Next is the position of the first phase that the site has not passed; the number of phases when it has passed them all.
 	Next int
-	// Admitted is the position of the last phase that the site may start; -1 for none.
-	Admitted int
+	// Admitted is true when the site may start its next phase.
+	Admitted bool
+	// Running is true when the site has started that phase.
+	Running bool
 	// Begun is true when the site has started a phase, ever.
 	Begun bool
 }
@@ -33,13 +35,21 @@ func SiteOf(p plan.Plan, sr *v1alpha1.SiteRollout) Site {
 		Name:     sr.Spec.Site,
 		Wave:     sr.Spec.Wave,
 		Next:     p.Next(sr.Status.Phases),
-		Admitted: p.IndexOf(sr.Spec.AdmittedThrough),
+		Admitted: admitted(p, sr),
+		Running:  slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil && p.IndexOf(r.Name) >= 0 }),
 		Begun:    len(sr.Status.Phases) > 0,
 	}
 }
 
+// admitted reports whether a site may start its next phase. Only an admission to that very phase counts: the plan may have gained a phase in front of the one that
+// the site was admitted to, and nobody has given it a place for that.
+func admitted(p plan.Plan, sr *v1alpha1.SiteRollout) bool {
+	next := p.Next(sr.Status.Phases)
+	return next < len(p.Phases) && p.Phases[next].Name == sr.Spec.AdmittedThrough
+}
+
 // inFlight reports whether the site takes up a slot: it may start a phase, or is in one.
-func (s Site) inFlight(phases int) bool { return s.Next < phases && s.Admitted >= s.Next }
+func (s Site) inFlight() bool { return s.Admitted || s.Running }
 
 // Admission lets a site start a phase.
 type Admission struct {
@@ -82,7 +92,7 @@ type Block struct {
 func Decide(p plan.Plan, sites []Site) Decision {
 	decision := Decision{Waves: waves(p, sites)}
 	for _, s := range sites {
-		if s.inFlight(len(p.Phases)) {
+		if s.inFlight() {
 			decision.InFlight++
 		}
 	}
@@ -101,15 +111,16 @@ func Decide(p plan.Plan, sites []Site) Decision {
 	return decision
 }
 
-// Explain returns why a site that is not admitted to its next phase waits. The wave is as the last Decision left it.
+// Explain returns why a site may not start its next phase, also when it was admitted to it: what admission depends on may have changed since. The wave is as the
+// last Decision left it.
 func Explain(p plan.Plan, s Site, wave Wave) Block {
-	if s.Next >= len(p.Phases) || s.inFlight(len(p.Phases)) {
+	if s.Next >= len(p.Phases) || s.Running {
 		return Block{}
 	}
-	return blocked(p, s, wave, false)
+	return blocked(p, s, wave, s.Admitted)
 }
 
-// MayStart returns why a site that was admitted to a phase must not start it now. The plan may have changed since it was admitted.
+// MayStart returns why nobody may start a phase now, whoever was admitted to it.
 func MayStart(p plan.Plan, phase int) Block {
 	switch {
 	case len(p.Mistakes) > 0:
@@ -118,8 +129,8 @@ func MayStart(p plan.Plan, phase int) Block {
 		return Block{v1alpha1.ReasonSuspended, "the rollout is suspended"}
 	case phase > p.Through:
 		return Block{v1alpha1.ReasonThroughReached, fmt.Sprintf("the rollout goes through phase %s for now", p.Phases[p.Through].Name)}
-	case len(p.Phases[phase].Mistakes) > 0:
-		return Block{v1alpha1.ReasonPlanInvalid, fmt.Sprintf("phase %s cannot be judged: %s", p.Phases[phase].Name, plan.Sentences(p.Phases[phase].Mistakes))}
+	case len(p.Phases[phase].StartMistakes()) > 0:
+		return Block{v1alpha1.ReasonPlanInvalid, fmt.Sprintf("phase %s cannot be judged: %s", p.Phases[phase].Name, plan.Sentences(p.Phases[phase].StartMistakes()))}
 	}
 	return Block{}
 }
@@ -145,7 +156,10 @@ func slotMessage(p plan.Plan) string {
 	if p.MaxConcurrent == 0 {
 		return "the site is about to be admitted"
 	}
-	return fmt.Sprintf("the rollout lets %d sites be in a phase at a time, and all places are taken", p.MaxConcurrent)
+	if p.MaxConcurrent == 1 {
+		return "the rollout lets one site be in a phase at a time; this one gets the place when it is its turn"
+	}
+	return fmt.Sprintf("the rollout lets %d sites be in a phase at a time; this one gets a place when it is its turn", p.MaxConcurrent)
 }
 
 // candidates returns the sites that have a phase to start and are not admitted to it, in the order in which they get slots.
@@ -156,7 +170,7 @@ func candidates(p plan.Plan, sites []Site) []Site {
 	}
 	var waiting []Site
 	for _, s := range sites {
-		if s.Next < len(p.Phases) && !s.inFlight(len(p.Phases)) {
+		if s.Next < len(p.Phases) && !s.inFlight() {
 			waiting = append(waiting, s)
 		}
 	}

@@ -30,16 +30,16 @@ func with(p plan.Plan, change func(*plan.Plan)) plan.Plan {
 	return p
 }
 
-func fresh(name, wave string) admit.Site { return admit.Site{Name: name, Wave: wave, Admitted: -1} }
+func fresh(name, wave string) admit.Site { return admit.Site{Name: name, Wave: wave} }
 
 // after is a site that has passed so many phases and is admitted to no other.
 func after(name, wave string, passed int) admit.Site {
-	return admit.Site{Name: name, Wave: wave, Next: passed, Admitted: passed - 1, Begun: true}
+	return admit.Site{Name: name, Wave: wave, Next: passed, Begun: true}
 }
 
 // in is a site in a phase.
 func in(name, wave string, phase int) admit.Site {
-	return admit.Site{Name: name, Wave: wave, Next: phase, Admitted: phase, Begun: true}
+	return admit.Site{Name: name, Wave: wave, Next: phase, Admitted: true, Running: true, Begun: true}
 }
 
 func TestSlotsAreGivenInOrder(t *testing.T) {
@@ -55,11 +55,11 @@ func TestSlotsAreGivenInOrder(t *testing.T) {
 			[]admit.Site{fresh("a", "rest"), fresh("c", "pilot"), fresh("b", "pilot")}, []string{"b assess", "c assess", "a assess"}, 3},
 		"with a limit the first ones start":               {two, []admit.Site{fresh("c", "pilot"), fresh("a", "rest"), fresh("b", "pilot")}, []string{"b assess", "c assess"}, 2},
 		"a site in a phase takes up a slot":               {one, []admit.Site{in("z", "rest", 0), fresh("a", "pilot")}, nil, 1},
-		"a site admitted to a phase takes up a slot":      {one, []admit.Site{{Name: "z", Wave: "rest"}, fresh("a", "pilot")}, nil, 1},
+		"a site admitted to a phase takes up a slot":      {one, []admit.Site{{Name: "z", Wave: "rest", Admitted: true}, fresh("a", "pilot")}, nil, 1},
 		"a completed site takes up none":                  {one, []admit.Site{after("z", "rest", 3), fresh("a", "pilot")}, []string{"a assess"}, 1},
 		"a begun site comes before one that has not":      {one, []admit.Site{fresh("a", "pilot"), after("z", "rest", 1)}, []string{"z migrate"}, 1},
 		"the furthest of the begun ones comes first":      {one, []admit.Site{after("a", "pilot", 1), after("z", "rest", 2)}, []string{"z golive"}, 1},
-		"a begun site comes first even at the first step": {one, []admit.Site{fresh("a", "pilot"), {Name: "z", Wave: "rest", Admitted: -1, Begun: true}}, []string{"z assess"}, 1},
+		"a begun site comes first even at the first step": {one, []admit.Site{fresh("a", "pilot"), {Name: "z", Wave: "rest", Begun: true}}, []string{"z assess"}, 1},
 		"beyond the limit nobody starts":                  {one, []admit.Site{in("x", "pilot", 0), in("y", "pilot", 1), fresh("a", "pilot")}, nil, 2},
 		"a site past through leaves its slot to another": {with(one, func(p *plan.Plan) { p.Through = 0 }),
 			[]admit.Site{after("z", "rest", 1), fresh("a", "pilot")}, []string{"a assess"}, 1},
@@ -144,10 +144,15 @@ func TestAWaitingSiteIsToldWhy(t *testing.T) {
 			admit.Block{Reason: v1alpha1.ReasonThroughReached, Message: "the rollout goes through phase assess for now"}},
 		"wave closed": {full, fresh("a", "pilot"), closed, admit.Block{Reason: v1alpha1.ReasonWaitingForWave, Message: closed.Message}},
 		"a begun site is not kept by its wave": {full, after("a", "pilot", 1), closed,
-			admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the rollout lets 2 sites be in a phase at a time, and all places are taken"}},
+			admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the rollout lets 2 sites be in a phase at a time; this one gets a place when it is its turn"}},
 		"no slot": {full, fresh("a", "pilot"), open,
-			admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the rollout lets 2 sites be in a phase at a time, and all places are taken"}},
-		"nothing but the next decision":       {base, fresh("a", "pilot"), open, admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site is about to be admitted"}},
+			admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the rollout lets 2 sites be in a phase at a time; this one gets a place when it is its turn"}},
+		"nothing but the next decision": {base, fresh("a", "pilot"), open, admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site is about to be admitted"}},
+		"an admitted site may start":    {full, admit.Site{Name: "a", Wave: "pilot", Admitted: true}, open, admit.Block{}},
+		"an admitted site whose wave closed before it began": {full, admit.Site{Name: "a", Wave: "pilot", Admitted: true}, closed,
+			admit.Block{Reason: v1alpha1.ReasonWaitingForWave, Message: closed.Message}},
+		"an admitted site of a rollout that was suspended": {with(base, func(p *plan.Plan) { p.Suspended = true }), admit.Site{Name: "a", Wave: "pilot", Admitted: true}, open,
+			admit.Block{Reason: v1alpha1.ReasonSuspended, Message: "the rollout is suspended"}},
 		"a site in a phase waits for nothing": {base, in("a", "pilot", 1), open, admit.Block{}},
 		"a completed site waits for nothing":  {base, after("a", "pilot", 3), open, admit.Block{}},
 	} {
@@ -178,8 +183,9 @@ func drawSites(t *rapid.T) []admit.Site {
 	for i := range rapid.IntRange(0, 9).Draw(t, "sites") {
 		s := admit.Site{Name: fmt.Sprintf("s%d", i), Wave: rapid.SampledFrom([]string{"w0", "w1", "w2", "w0", "w1", "w2", "", "gone"}).Draw(t, "wave")}
 		s.Next = rapid.IntRange(0, 3).Draw(t, "next")
-		s.Admitted = s.Next - 1 + rapid.IntRange(0, 1).Draw(t, "admitted")
-		s.Begun = s.Next > 0 || rapid.Bool().Draw(t, "begun")
+		s.Admitted = s.Next < 3 && rapid.Bool().Draw(t, "admitted")
+		s.Running = s.Admitted && rapid.Bool().Draw(t, "running")
+		s.Begun = s.Next > 0 || s.Running || rapid.Bool().Draw(t, "begun")
 		sites = append(sites, s)
 	}
 	return sites
@@ -193,7 +199,7 @@ func TestNobodyIsAdmittedAgainstARule(t *testing.T) {
 		done := map[string]bool{}
 		for _, s := range sites {
 			byName[s.Name] = s
-			if s.Next < 3 && s.Admitted >= s.Next {
+			if s.Admitted {
 				flying++
 			}
 			if previous, seen := done[s.Wave]; !seen || previous {
@@ -215,7 +221,7 @@ func TestNobodyIsAdmittedAgainstARule(t *testing.T) {
 			switch {
 			case a.Phase != p.Phases[s.Next].Name:
 				t.Fatalf("%+v is admitted to %s", s, a.Phase)
-			case p.Suspended, len(p.Mistakes) > 0, s.Next > p.Through, !known, s.Admitted >= s.Next:
+			case p.Suspended, len(p.Mistakes) > 0, s.Next > p.Through, !known, s.Admitted:
 				t.Fatalf("%+v is admitted", s)
 			case !s.Begun && after != "" && !done[after]:
 				t.Fatalf("%+v is admitted before wave %s", s, after)
@@ -236,7 +242,13 @@ func explainAgrees(t *rapid.T, p plan.Plan, sites []admit.Site, decision admit.D
 	full := p.MaxConcurrent > 0 && decision.InFlight >= p.MaxConcurrent
 	for _, s := range sites {
 		block := admit.Explain(p, s, waves[s.Wave])
-		waits := s.Next < 3 && s.Admitted < s.Next
+		if s.Admitted && !s.Running {
+			if block.Reason == v1alpha1.ReasonWaitingForSlot {
+				t.Fatalf("%+v has a place and waits for one", s)
+			}
+			continue // it may start, or what it was admitted by has changed
+		}
+		waits := s.Next < 3 && !s.Admitted
 		if waits != (block.Reason != "") || waits != (block.Message != "") {
 			t.Fatalf("%+v waits: %t, explained by %+v", s, waits, block)
 		}
@@ -291,6 +303,11 @@ func TestWhatAdmissionKnowsOfASiteComesFromItsStory(t *testing.T) {
 	sr.Status.Phases = []v1alpha1.PhaseRecord{{Name: "assess", PassedAt: &passed}, {Name: "migrate"}}
 	if diff := cmp.Diff(in("a", "w", 1), admit.SiteOf(p, sr)); diff != "" {
 		t.Errorf("in a phase (-want +got):\n%s", diff)
+	}
+	p.Phases = append([]plan.Phase{{Name: "first"}}, p.Phases...)
+	sr.Status.Phases = sr.Status.Phases[:1]
+	if got := admit.SiteOf(p, sr); got.Admitted || got.Next != 0 {
+		t.Errorf("a phase was put in front of the one that the site was admitted to, and it counts as admitted: %+v", got)
 	}
 	joined := &v1alpha1.SiteRollout{Spec: v1alpha1.SiteRolloutSpec{Site: "b", Wave: "w"}}
 	if diff := cmp.Diff(fresh("b", "w"), admit.SiteOf(p, joined)); diff != "" {

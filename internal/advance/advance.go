@@ -20,10 +20,12 @@ type Input struct {
 	Plan plan.Plan
 	// Status of the site, as it is remembered.
 	Status v1alpha1.SiteRolloutStatus
-	// Admitted is the position of the last phase that the site may start; -1 for none.
-	Admitted int
-	// Block is why the site is not admitted to its next phase; not looked at when it is.
+	// Admitted is true when the site was admitted to its next phase.
+	Admitted bool
+	// Block is why the site may not start its next phase, admitted or not; zero when it may.
 	Block admit.Block
+	// SiteID is the text by which metric sources name the site.
+	SiteID string
 	// Evidence returns what is known about the site's value of a KPI.
 	Evidence func(kpi string) gate.Evidence
 	// Holds by criterion of the gate that the site stands at, as the last step left them.
@@ -50,8 +52,8 @@ type Stand struct {
 	Attempt int32
 	// Gate is its name.
 	Gate string
-	// Generation of the gate.
-	Generation int64
+	// SiteID is the text by which metric sources name the site. Under another one they may mean another site.
+	SiteID string
 }
 
 // Step is what follows.

@@ -1,7 +1,6 @@
 package advance
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -17,14 +16,16 @@ func (in Input) enter(next int) Step {
 	phase := in.Plan.Phases[next]
 	step := Step{State: v1alpha1.SiteWaiting, Phase: phase.Name}
 	block := admit.MayStart(in.Plan, next)
-	if block.Reason == "" && in.Admitted < next {
-		// The block was asked for where the site stood when the reconcile began. If it passed a phase since, it says nothing of the next one.
-		block = cmp.Or(in.Block, admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site has not been admitted yet"})
+	if block.Reason == "" {
+		block = in.Block
+	}
+	if block.Reason == "" && !in.Admitted {
+		block = admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site has not been admitted yet"}
 	}
 	if block.Reason != "" {
 		step.Reason, step.Message = block.Reason, block.Message
 		if block.Reason == v1alpha1.ReasonPlanInvalid {
-			step.Mistakes = append(slices.Clone(in.Plan.Mistakes), phase.Mistakes...)
+			step.Mistakes = append(slices.Clone(in.Plan.Mistakes), phase.StartMistakes()...)
 		}
 		return step
 	}
@@ -58,22 +59,23 @@ func (in Input) start(step Step, phase plan.Phase) Step {
 	return step
 }
 
-// stalled keeps a site where it is, because its phase cannot be judged before a person mends an object.
-func (s Step) stalled(phase plan.Phase) Step {
-	s.Reason, s.Mistakes = v1alpha1.ReasonPlanInvalid, phase.Mistakes
+// stalled keeps a site where it is, because its phase cannot be judged before a person mends an object. Its holds are kept: if that is soon enough, they go on.
+func (in Input) stalled(s Step, phase plan.Phase) Step {
+	s.Reason, s.Mistakes, s.Holds = v1alpha1.ReasonPlanInvalid, phase.Mistakes, in.Holds
 	s.Message = fmt.Sprintf("phase %s cannot be judged: %s", phase.Name, plan.Sentences(phase.Mistakes))
 	return s
 }
 
 // judge asks the gate package and notes the answer in the step.
 func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) gate.Judgement {
-	at.Gate, at.Generation = g.Name, g.Generation
+	at.Gate, at.SiteID = g.Name, in.SiteID
 	question := gate.Question{Gate: g, Evidence: in.Evidence, NotBefore: notBefore, Now: in.Now}
 	if in.Holds.At == at {
 		question.Holds = in.Holds.Criteria
 	}
 	judged := gate.Judge(question)
 	step.Gate = judged.Report(g, at.Role)
+	step.Gate.SiteID = in.SiteID
 	step.Holds = Holds{At: at, Criteria: judged.Holds()}
 	return judged
 }

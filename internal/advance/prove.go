@@ -14,7 +14,7 @@ import (
 func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	step := Step{State: in.Status.State, Phase: phase.Name}
 	if len(phase.Mistakes) > 0 {
-		return step.stalled(phase)
+		return in.stalled(step, phase)
 	}
 	judged := gate.Judgement{Verdict: v1alpha1.VerdictPass}
 	if phase.Exit != nil {
@@ -61,7 +61,7 @@ func (in Input) turn(step Step) *Change {
 	case v1alpha1.SiteHeld:
 		return &Change{Reason: v1alpha1.ReasonExitGateFailed, Message: step.Message, Phase: step.Phase}
 	}
-	if in.Status.State == v1alpha1.SiteWaiting {
+	if in.Status.State != v1alpha1.SiteHeld {
 		return &Change{Reason: v1alpha1.ReasonPhaseResumed, Message: fmt.Sprintf("phase %s goes on", step.Phase), Phase: step.Phase}
 	}
 	return &Change{Reason: v1alpha1.ReasonRecovered, Message: step.Message, Phase: step.Phase}

@@ -26,7 +26,7 @@ func TestAStoryFromJoiningToCompletionIsRecordedWithoutAGap(t *testing.T) {
 	var holds advance.Holds
 	for minute := 0; minute <= 60; minute += 5 {
 		for range 4 {
-			step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: 1, Holds: holds, Now: at(minute),
+			step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: true, Holds: holds, Now: at(minute),
 				Evidence: func(string) gate.Evidence { return evidence(minute) }})
 			status, holds = advance.Record(status, step, at(minute)), step.Holds
 			if step.Change == nil {
@@ -141,12 +141,12 @@ func TestManyUnmetCriteriaAreCountedNotTold(t *testing.T) {
 	}
 }
 
-func TestAPhasePutBeforeARunningOneIsEnteredAndTheRunningOneGoesOnAfterIt(t *testing.T) {
-	p := plan.Plan{Through: 1, Phases: []plan.Phase{{Name: "extra"}, {Name: "migrate", Soak: time.Hour}}}
+func TestARunningPhaseIsFinishedBeforeOneThatWasPutInFrontOfIt(t *testing.T) {
+	p := plan.Plan{Through: 1, Phases: []plan.Phase{{Name: "extra"}, {Name: "migrate", Soak: 5 * time.Minute}}}
 	status := running(stateProving)
 	var seen []string
 	for range 6 {
-		step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: 1, Now: at(10), Evidence: func(string) gate.Evidence { return gate.Evidence{} }})
+		step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: true, Now: at(10), Evidence: func(string) gate.Evidence { return gate.Evidence{} }})
 		before := status.State
 		status = advance.Record(status, step, at(10))
 		if before != status.State && step.Change == nil {
@@ -156,7 +156,7 @@ func TestAPhasePutBeforeARunningOneIsEnteredAndTheRunningOneGoesOnAfterIt(t *tes
 			seen = append(seen, string(step.State)+" "+step.Change.Phase+" "+step.Change.Reason)
 		}
 	}
-	want := []string{"Waiting extra PhaseAdded", "Proving extra PhaseStarted", "Waiting extra PhasePassed", "Proving migrate PhaseResumed"}
+	want := []string{"Waiting migrate PhasePassed", "Proving extra PhaseStarted", "Completed extra PhasePassed"}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}

@@ -13,15 +13,14 @@ func Standing(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand
 		return nil, Stand{}
 	}
 	phase := p.Phases[index]
-	at := Stand{Phase: phase.Name, Role: status.Gate.Role}
-	g := phase.Entry
+	at := Stand{Phase: phase.Name, Role: status.Gate.Role, Gate: status.Gate.Name, SiteID: status.Gate.SiteID}
+	g, mistakes := phase.Entry, phase.StartMistakes()
 	if record := running(status.Phases, phase.Name); record != nil {
-		g, at.Attempt = phase.Exit, record.Attempt
+		g, mistakes, at.Attempt = phase.Exit, phase.Mistakes, record.Attempt
 	}
-	if g == nil || g.Name != status.Gate.Name || len(phase.Mistakes) > 0 {
+	if g == nil || g.Name != status.Gate.Name || len(mistakes) > 0 {
 		return nil, Stand{}
 	}
-	at.Gate, at.Generation = g.Name, g.Generation
 	return g, at
 }
 

@@ -24,7 +24,7 @@ func stamp(minutes int) *metav1.Time {
 	return &s
 }
 
-var usage = gate.KPI{Name: "usage", Generation: 1, Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
+var usage = gate.KPI{Name: "usage", Revision: "r1", Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
 
 // testGate asks for a usage of at least 80, held for 10 minutes.
 func testGate(t testing.TB, name string) *gate.Gate {
@@ -99,7 +99,7 @@ func tell(s advance.Step) told {
 type row struct {
 	change   func(*plan.Plan)
 	status   v1alpha1.SiteRolloutStatus
-	admitted int
+	denied   bool
 	block    admit.Block
 	evidence gate.Evidence
 	minute   int
@@ -113,7 +113,7 @@ func (r row) check(t *testing.T) {
 		r.change(&p)
 	}
 	status := *r.status.DeepCopy()
-	step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: r.admitted, Block: r.block, Now: at(r.minute),
+	step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: !r.denied, Block: r.block, Now: at(r.minute),
 		Evidence: func(string) gate.Evidence { return r.evidence }})
 	if diff := cmp.Diff(r.want, tell(step), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(advance.Change{}, "Evidence")); diff != "" {
 		t.Errorf("step (-want +got):\n%s", diff)
@@ -144,16 +144,20 @@ func TestASiteInFrontOfAPhase(t *testing.T) {
 	}
 	mistake := plan.Mistake{Object: "AcceptanceGate/ready", Field: "spec.x", Problem: "wrong", Remedy: "mend it"}
 	for name, r := range map[string]row{
-		"a new site joins":                  {admitted: -1, want: joined("migrate")},
-		"a pending site joins":              {status: v1alpha1.SiteRolloutStatus{State: v1alpha1.SitePending}, admitted: 1, want: joined("migrate")},
-		"a site that is not admitted waits": {status: waiting(), admitted: -1, block: noSlot, want: blocked(noSlot.Reason, noSlot.Message)},
-		"a site that is not admitted never starts, even when nobody says why": {status: waiting(), admitted: -1,
+		"a new site joins":                  {denied: true, want: joined("migrate")},
+		"a pending site joins":              {status: v1alpha1.SiteRolloutStatus{State: v1alpha1.SitePending}, want: joined("migrate")},
+		"a site that is not admitted waits": {status: waiting(), denied: true, block: noSlot, want: blocked(noSlot.Reason, noSlot.Message)},
+		"a site that is not admitted never starts, even when nobody says why": {status: waiting(), denied: true,
 			want: blocked(v1alpha1.ReasonWaitingForSlot, "the site has not been admitted yet")},
-		"admission to one phase is none to the next": {status: passed(stateWaiting, "migrate"), admitted: 0,
+		"admission to one phase is none to the next": {status: passed(stateWaiting, "migrate"), denied: true,
 			want: told{State: stateWaiting, Phase: "golive", Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site has not been admitted yet"}},
+		"an admitted site whose wave closed again does not start": {status: waiting(), block: admit.Block{Reason: v1alpha1.ReasonWaitingForWave, Message: "it comes after wave x"},
+			want: blocked(v1alpha1.ReasonWaitingForWave, "it comes after wave x")},
+		"a phase whose entry gate has mistakes is not started": {change: func(p *plan.Plan) { p.Phases[0].EntryMistakes = []plan.Mistake{mistake} }, status: waiting(),
+			want: blocked(v1alpha1.ReasonPlanInvalid, "phase migrate cannot be judged: AcceptanceGate/ready spec.x: wrong; mend it")},
 		"a suspended rollout starts nothing, also what was admitted": {change: func(p *plan.Plan) { p.Suspended = true }, status: waiting(), evidence: values(0, 90, 90, 90),
 			want: blocked(v1alpha1.ReasonSuspended, "the rollout is suspended")},
-		"through lowered after the admission starts nothing": {change: func(p *plan.Plan) { p.Through = 0 }, status: passed(stateWaiting, "migrate"), admitted: 1,
+		"through lowered after the admission starts nothing": {change: func(p *plan.Plan) { p.Through = 0 }, status: passed(stateWaiting, "migrate"),
 			want: told{State: stateWaiting, Phase: "golive", Reason: v1alpha1.ReasonThroughReached, Message: "the rollout goes through phase migrate for now"}},
 		"a plan with mistakes starts nothing": {change: func(p *plan.Plan) { p.Mistakes = []plan.Mistake{mistake} }, status: waiting(),
 			want: blocked(v1alpha1.ReasonPlanInvalid, "the rollout's plan is invalid: AcceptanceGate/ready spec.x: wrong; mend it")},
@@ -169,7 +173,7 @@ func TestASiteInFrontOfAPhase(t *testing.T) {
 			Reason:  v1alpha1.ReasonEntryGateFailed,
 			Message: "entry gate ready: usage is 70, must be at least 80 (measured 2026-03-02T08:00:00Z)", Verdict: fail, NextLook: at(5)}},
 		"an entry gate that passes starts the phase":         {status: waiting(), evidence: values(0, 90, 90, 90), want: started("migrate")},
-		"without an entry gate an admitted site just starts": {status: passed(stateWaiting, "migrate"), admitted: 1, want: started("golive")},
+		"without an entry gate an admitted site just starts": {status: passed(stateWaiting, "migrate"), want: started("golive")},
 	} {
 		t.Run(name, r.check)
 	}
@@ -214,6 +218,11 @@ func TestASiteInAPhase(t *testing.T) {
 		"a phase with mistakes goes on but is not judged": {change: func(p *plan.Plan) { p.Phases[0].Mistakes = []plan.Mistake{mistake} },
 			status: running(stateHeld), evidence: values(30, 90, 90, 90), minute: 30,
 			want: told{State: stateHeld, Phase: "migrate", Reason: v1alpha1.ReasonPlanInvalid, Message: "phase migrate cannot be judged: KPI/usage spec.window: wrong; mend it"}},
+		"a mistake in the entry gate is no matter any more": {change: func(p *plan.Plan) { p.Phases[0].EntryMistakes = []plan.Mistake{mistake} },
+			status: running(stateProving), evidence: values(30, 90), minute: 30, want: stays(stateProving, v1alpha1.ReasonExitGateWaiting, good, wait)},
+		"a phase that was out of the plan for a while goes on": {status: running(stateWaiting), evidence: values(15, 90, 90, 90), minute: 15,
+			want: told{State: stateProving, Phase: "migrate", Reason: v1alpha1.ReasonSoaking, Message: "phase migrate soaks until 2026-03-02T08:30:00Z", NextLook: at(30), Verdict: pass,
+				Change: &advance.Change{Reason: v1alpha1.ReasonPhaseResumed, Message: "phase migrate goes on", Phase: "migrate"}}},
 		"a running phase is judged while the rollout is suspended": {change: func(p *plan.Plan) { p.Suspended = true }, status: running(stateProving), evidence: values(30, 90), minute: 30,
 			want: stays(stateProving, v1alpha1.ReasonExitGateWaiting, good, wait)},
 	} {
@@ -244,9 +253,9 @@ func TestASiteBehindAPhase(t *testing.T) {
 			want: told{State: stateCompleted, Reason: v1alpha1.ReasonAllPhasesPassed, Message: all}},
 		"completes when its last open phase leaves the plan": {change: onlyMigrate, status: passed(stateWaiting, "migrate"),
 			want: told{State: stateCompleted, Reason: v1alpha1.ReasonAllPhasesPassed, Message: all, Change: &advance.Change{Reason: v1alpha1.ReasonAllPhasesPassed, Message: all}}},
-		"waits again when the plan gains a phase after completion": {status: passed(stateCompleted, "migrate"), admitted: 1,
+		"waits again when the plan gains a phase after completion": {status: passed(stateCompleted, "migrate"),
 			want: told{State: stateWaiting, Phase: "golive", Reason: v1alpha1.ReasonPhaseAdded, Message: "the rollout gained phase golive", Change: added("the rollout gained phase golive")}},
-		"records that it left a running phase when the plan puts another before it": {status: passed(stateProving, "migrate"), admitted: 1,
+		"records that it left a running phase when the plan puts another before it": {status: passed(stateProving, "migrate"),
 			want: told{State: stateWaiting, Phase: "golive", Reason: v1alpha1.ReasonPhaseAdded, Message: "the phases of the rollout changed: phase golive comes next",
 				Change: added("the phases of the rollout changed: phase golive comes next")}},
 	} {
@@ -264,23 +273,23 @@ func TestTheEvidenceOfAPassIsRecorded(t *testing.T) {
 }
 
 func TestHoldsAreBroughtToTheNextStepOnlyAtTheSameGateOfTheSameAttempt(t *testing.T) {
-	stand := advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleExit, Attempt: 1, Gate: "accepted", Generation: 1}
-	run := map[string]gate.Hold{"used": {KPIGeneration: 1, MetSince: at(5), SeenThrough: at(25)}}
+	stand := advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleExit, Attempt: 1, Gate: "accepted", SiteID: "DE-1"}
+	run := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, MetSince: at(5), SeenThrough: at(25)}}
 	for name, tc := range map[string]struct {
 		move func(*advance.Stand)
 		want v1alpha1.SiteState
 	}{
-		"the same":            {func(*advance.Stand) {}, stateWaiting},
-		"another phase":       {func(s *advance.Stand) { s.Phase = "golive" }, stateProving},
-		"the entry gate":      {func(s *advance.Stand) { s.Role = v1alpha1.GateRoleEntry }, stateProving},
-		"another attempt":     {func(s *advance.Stand) { s.Attempt = 2 }, stateProving},
-		"another gate":        {func(s *advance.Stand) { s.Gate = "other" }, stateProving},
-		"the gate was edited": {func(s *advance.Stand) { s.Generation = 2 }, stateProving},
+		"the same":               {func(*advance.Stand) {}, stateWaiting},
+		"another phase":          {func(s *advance.Stand) { s.Phase = "golive" }, stateProving},
+		"the entry gate":         {func(s *advance.Stand) { s.Role = v1alpha1.GateRoleEntry }, stateProving},
+		"another attempt":        {func(s *advance.Stand) { s.Attempt = 2 }, stateProving},
+		"another gate":           {func(s *advance.Stand) { s.Gate = "other" }, stateProving},
+		"another ID of the site": {func(s *advance.Stand) { s.SiteID = "DE-2" }, stateProving},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at2 := stand
 			tc.move(&at2)
-			step := advance.Next(advance.Input{Plan: twoPhases(t), Status: running(stateProving), Now: at(30),
+			step := advance.Next(advance.Input{Plan: twoPhases(t), Status: running(stateProving), SiteID: "DE-1", Now: at(30),
 				Holds: advance.Holds{At: at2, Criteria: run}, Evidence: func(string) gate.Evidence { return values(30, 90) }})
 			if step.State != tc.want {
 				t.Errorf("state %s, want %s: %s", step.State, tc.want, step.Message)
@@ -294,21 +303,21 @@ func TestHoldsAreBroughtToTheNextStepOnlyAtTheSameGateOfTheSameAttempt(t *testin
 
 func TestASiteResumesAtTheGateThatItsStatusRemembers(t *testing.T) {
 	remembered := running(stateProving)
-	remembered.Gate = &v1alpha1.GateReport{Name: "accepted", Role: v1alpha1.GateRoleExit, Generation: 1, Criteria: []v1alpha1.CriterionReport{
-		{Name: "used", KPI: "usage", KPIGeneration: 1, Reason: v1alpha1.ReasonHolding, MetSince: stamp(5), SampleTime: stamp(25)}}}
+	remembered.Gate = &v1alpha1.GateReport{Name: "accepted", Role: v1alpha1.GateRoleExit, Generation: 1, SiteID: "DE-1", Criteria: []v1alpha1.CriterionReport{
+		{Name: "used", KPI: "usage", KPIRevision: "r1", Threshold: "at least 80", Reason: v1alpha1.ReasonHolding, MetSince: stamp(5), SampleTime: stamp(25)}}}
 	entry := waiting()
 	entry.Gate = remembered.Gate.DeepCopy()
 	entry.Gate.Name, entry.Gate.Role = "ready", v1alpha1.GateRoleEntry
-	holds := map[string]gate.Hold{"used": {KPIGeneration: 1, MetSince: at(5), SeenThrough: at(25)}}
+	holds := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, MetSince: at(5), SeenThrough: at(25)}}
 	for name, tc := range map[string]struct {
 		change func(*plan.Plan)
 		status v1alpha1.SiteRolloutStatus
 		want   advance.Holds
 	}{
 		"at the exit gate": {status: remembered, want: advance.Holds{Criteria: holds,
-			At: advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleExit, Attempt: 1, Gate: "accepted", Generation: 1}}},
+			At: advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleExit, Attempt: 1, Gate: "accepted", SiteID: "DE-1"}}},
 		"at the entry gate": {status: entry, want: advance.Holds{Criteria: holds,
-			At: advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleEntry, Gate: "ready", Generation: 1}}},
+			At: advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleEntry, Gate: "ready", SiteID: "DE-1"}}},
 		"at no gate":                             {status: running(stateProving)},
 		"at a gate of a phase that was removed":  {change: func(p *plan.Plan) { p.Phases[0].Name = "other" }, status: remembered},
 		"at a gate that was replaced":            {change: func(p *plan.Plan) { p.Phases[0].Exit.Name = "other" }, status: remembered},

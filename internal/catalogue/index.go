@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -19,10 +18,6 @@ const (
 	FieldSite = "spec.site"
 	// FieldSiteID finds RolloutSites by the text by which metric sources call them.
 	FieldSiteID = "siteID"
-	// FieldStalled finds RolloutSites that are invalid, under the value Stalled.
-	FieldStalled = "stalled"
-	// Stalled is the value of FieldStalled for an invalid site.
-	Stalled = "true"
 )
 
 // Index is one index of the cache.
@@ -44,12 +39,6 @@ func Indexes() []Index {
 		{&v1alpha1.SiteRollout{}, FieldRollout, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Rollout })},
 		{&v1alpha1.SiteRollout{}, FieldSite, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Site })},
 		{&v1alpha1.RolloutSite{}, FieldSiteID, func(o client.Object) []string { return []string{plan.SiteID(o.(*v1alpha1.RolloutSite))} }},
-		{&v1alpha1.RolloutSite{}, FieldStalled, func(o client.Object) []string {
-			if meta.IsStatusConditionTrue(o.(*v1alpha1.RolloutSite).Status.Conditions, v1alpha1.ConditionStalled) {
-				return []string{Stalled}
-			}
-			return nil
-		}},
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 // and for long enough? Every doubt is Wait. Only a value that was really compared gives Pass or Fail.
 func judgeCriterion(c Criterion, e Evidence, hold Hold, notBefore, now time.Time) CriterionJudgement {
 	samples := e.within(notBefore, c.KPI.Window)
-	if hold.KPIGeneration != c.KPI.Generation {
-		hold = Hold{KPIGeneration: c.KPI.Generation} // a run of another number proves nothing about this one
+	if hold.Of != c.proof() {
+		hold = Hold{Of: c.proof()} // a run of another number, or over another threshold, proves nothing about this one
 	}
 	if !notBefore.IsZero() && !hold.MetSince.Add(-c.KPI.Window).After(notBefore) {
 		hold.MetSince = time.Time{} // a run that began in another attempt proves nothing in this one
@@ -56,6 +56,9 @@ func (c Criterion) unknown(e Evidence, latest *Sample, notBefore, now time.Time)
 	if latest == nil {
 		return v1alpha1.ReasonEvidenceTooEarly, fmt.Sprintf("%s has no value from within this attempt yet; the first one that counts ends after %s", kpi, clockTime(notBefore.Add(c.KPI.Window)))
 	}
+	if latest.Time.Sub(now) > c.KPI.StaleAfter {
+		return v1alpha1.ReasonStale, fmt.Sprintf("the latest value of %s is from %s, which has not come yet: the clock was set back", kpi, clockTime(latest.Time))
+	}
 	if now.Sub(latest.Time) > c.KPI.StaleAfter {
 		return v1alpha1.ReasonStale, fmt.Sprintf("the latest value of %s is from %s, older than %s", kpi, clockTime(latest.Time), span(c.KPI.StaleAfter))
 	}
@@ -67,6 +70,9 @@ func (c Criterion) compare(s Sample, hold Hold) (verdict v1alpha1.Verdict, reaso
 	if !c.Comparison.Met(s.Value) {
 		return v1alpha1.VerdictFail, v1alpha1.ReasonNotMet,
 			fmt.Sprintf("%s is %s, must be %s (measured %s)", c.KPI.Name, value, c.Comparison, clockTime(s.Time))
+	}
+	if hold.MetSince.IsZero() {
+		hold.MetSince = s.Time
 	}
 	if s.Time.Sub(hold.MetSince) < c.For {
 		return v1alpha1.VerdictWait, v1alpha1.ReasonHolding,

@@ -14,8 +14,8 @@ import (
 type KPI struct {
 	// Name of the KPI object.
 	Name string
-	// Generation of the KPI object. Values of another generation measure something else.
-	Generation int64
+	// Revision identifies what is measured: this very object with this query. Values of another revision measure something else.
+	Revision string
 	// Unit is shown behind values; empty for none.
 	Unit string
 	// Interval is the time from one measurement to the next.
@@ -42,7 +42,7 @@ type Criterion struct {
 type Gate struct {
 	// Name of the AcceptanceGate object.
 	Name string
-	// Generation of the AcceptanceGate object. A hold does not outlive a change of it.
+	// Generation of the AcceptanceGate object.
 	Generation int64
 	// Criteria in the order of the object.
 	Criteria []Criterion
@@ -50,12 +50,25 @@ type Gate struct {
 
 // Hold is how far a criterion has been proved: a run of good values without a break.
 type Hold struct {
-	// KPIGeneration is the generation of the KPI that gave the values. A hold does not outlive a change of it.
-	KPIGeneration int64
+	// Of identifies what was proved. A hold does not outlive a change of it.
+	Of Proof
 	// MetSince is the time of the first value of the run; zero when the criterion is not met.
 	MetSince time.Time
 	// SeenThrough is the time of the latest value that has been looked at; zero when none has.
 	SeenThrough time.Time
+}
+
+// Proof identifies what a hold proves: a number compared with a threshold. Other edits of a KPI or a gate, of a description for example, leave holds alone.
+type Proof struct {
+	// Revision of the KPI.
+	Revision string
+	// Threshold in words.
+	Threshold string
+}
+
+// proof returns what a hold of the criterion proves.
+func (c Criterion) proof() Proof {
+	return Proof{Revision: c.KPI.Revision, Threshold: c.Comparison.String()}
 }
 
 // Question is everything that a verdict depends on.

@@ -223,7 +223,7 @@ func TestNothingPassesThatTheHistoryHasNotEarnedWhateverIsStoppedFailsOrIsEdited
 			switch event {
 			case "edit KPI":
 				// The series starts anew. Holds stay as they are: it is the judge who must not believe them.
-				o.criterion.KPI.Generation++
+				o.criterion.KPI.Revision += "+"
 				o.evidence, o.raw = gate.Evidence{}, map[int]gate.Sample{}
 				o.measured, o.inherited, o.answered = gate.Measured{}, gate.Measured{}, false
 			case "attempt":

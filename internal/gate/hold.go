@@ -8,7 +8,15 @@ import (
 
 // extend follows a run of good values through the samples that have not been looked at yet. The run ends at a bad value, at a gap longer
 // than the KPI's staleAfter, and at samples that were dropped before anybody looked at them.
+//
+// The time up to which a run has been looked at can lie in the future when another machine's clock was ahead: then it is looked at again from now on, and not
+// believed at all when the difference is larger than a gap would be.
 func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time) Hold {
+	if ahead := hold.SeenThrough.Sub(now); ahead > c.KPI.StaleAfter {
+		hold = Hold{Of: hold.Of}
+	} else if ahead > 0 {
+		hold.SeenThrough = now
+	}
 	if !dropped.IsZero() && dropped.After(hold.SeenThrough) {
 		hold.MetSince = time.Time{}
 	}
@@ -27,7 +35,7 @@ func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time) H
 		}
 		hold.SeenThrough = s.Time
 	}
-	if now.Sub(hold.SeenThrough) > resumeMargin*c.KPI.StaleAfter {
+	if now.Sub(hold.SeenThrough) > resumeMargin*c.KPI.StaleAfter+time.Second {
 		hold.MetSince = time.Time{}
 	}
 	return hold
@@ -50,10 +58,10 @@ type Measured struct {
 //
 // A status is not written at every measurement, so its sampleTime may be old. While a status says that a criterion is met, every measurement since was
 // good, or the status would have been changed: the run then reaches to the KPI's last measurement. Because the last few measurements
-// may not have been judged before the operator stopped, the run is trusted only up to staleAfter before that, and whoever calls measures
-// those moments again. Nothing is resumed when the gate or the KPI was changed since.
+// may not have been judged before the operator stopped, the run is trusted only up to the second before staleAfter before that, and whoever calls
+// measures those moments again. Nothing is resumed when what the criterion measures or compares with was changed since.
 func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi string) Measured) map[string]Hold {
-	if report == nil || report.Name != g.Name || report.Generation != g.Generation {
+	if report == nil || report.Name != g.Name {
 		return nil
 	}
 	recorded := make(map[string]v1alpha1.CriterionReport, len(report.Criteria))
@@ -70,13 +78,13 @@ func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi string) Measu
 }
 
 func (c Criterion) resume(r v1alpha1.CriterionReport, measured Measured) (Hold, bool) {
-	same := r.Name == c.Name && r.KPI == c.KPI.Name && r.KPIGeneration == c.KPI.Generation
-	if !same || r.MetSince == nil || r.SampleTime == nil {
+	proved := Proof{Revision: r.KPIRevision, Threshold: r.Threshold}
+	if r.Name != c.Name || r.KPI != c.KPI.Name || proved != c.proof() || r.MetSince == nil || r.SampleTime == nil {
 		return Hold{}, false
 	}
-	hold := Hold{KPIGeneration: r.KPIGeneration, MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
+	hold := Hold{Of: proved, MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
 	met := r.Reason == v1alpha1.ReasonMet || r.Reason == v1alpha1.ReasonHolding
-	if trusted := measured.Last.Add(-c.KPI.StaleAfter); met && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
+	if trusted := measured.Last.Add(-c.KPI.StaleAfter - time.Second); met && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
 		hold.SeenThrough = trusted
 	}
 	return hold, true

@@ -17,14 +17,14 @@ func (j Judgement) Report(g Gate, role v1alpha1.GateRole) *v1alpha1.GateReport {
 	report := &v1alpha1.GateReport{Name: g.Name, Role: role, Generation: g.Generation, Verdict: j.Verdict}
 	for _, c := range j.Criteria {
 		r := v1alpha1.CriterionReport{
-			Name:          c.Criterion.Name,
-			KPI:           c.Criterion.KPI.Name,
-			KPIGeneration: c.Criterion.KPI.Generation,
-			Verdict:       c.Verdict,
-			Reason:        c.Reason,
-			Message:       v1alpha1.Clip(c.Message, v1alpha1.MaxMessage),
-			Threshold:     c.Criterion.Comparison.String(),
-			MetSince:      statusTime(c.Hold.MetSince),
+			Name:        c.Criterion.Name,
+			KPI:         c.Criterion.KPI.Name,
+			KPIRevision: c.Criterion.KPI.Revision,
+			Verdict:     c.Verdict,
+			Reason:      c.Reason,
+			Message:     v1alpha1.Clip(c.Message, v1alpha1.MaxMessage),
+			Threshold:   c.Criterion.Comparison.String(),
+			MetSince:    statusTime(c.Hold.MetSince),
 		}
 		if c.Sample != nil {
 			r.Value = v1alpha1.FormatDecimal(c.Sample.Value)

@@ -20,7 +20,7 @@ func stamp(t time.Time) *metav1.Time {
 // threeGate has a criterion that passes, one that waits for its hold and one that is not measured.
 func threeGate(t testing.TB) (gate.Gate, gate.Judgement) {
 	t.Helper()
-	silent := gate.KPI{Name: "silent", Generation: 9, Interval: time.Minute, StaleAfter: time.Minute}
+	silent := gate.KPI{Name: "silent", Revision: "r9", Interval: time.Minute, StaleAfter: time.Minute}
 	g := gate.Gate{Name: "ready", Generation: 4, Criteria: []gate.Criterion{
 		{Name: "used", KPI: adoption, Comparison: atLeast(t, "80")},
 		{Name: "kept", KPI: adoption, Comparison: atLeast(t, "80"), For: time.Hour},
@@ -33,12 +33,12 @@ func threeGate(t testing.TB) (gate.Gate, gate.Judgement) {
 func TestAReportWritesEveryCriterionDown(t *testing.T) {
 	g, judged := threeGate(t)
 	want := &v1alpha1.GateReport{Name: "ready", Role: v1alpha1.GateRoleExit, Generation: 4, Verdict: v1alpha1.VerdictWait, Criteria: []v1alpha1.CriterionReport{
-		{Name: "used", KPI: "adoption", KPIGeneration: 3, Verdict: v1alpha1.VerdictPass, Reason: v1alpha1.ReasonMet,
+		{Name: "used", KPI: "adoption", KPIRevision: "r3", Verdict: v1alpha1.VerdictPass, Reason: v1alpha1.ReasonMet,
 			Message: "adoption is 91.5 %, at least 80 since 2026-03-02T08:05:00Z", Value: "91.5", Threshold: "at least 80", SampleTime: stamp(at(10)), MetSince: stamp(at(5))},
-		{Name: "kept", KPI: "adoption", KPIGeneration: 3, Verdict: v1alpha1.VerdictWait, Reason: v1alpha1.ReasonHolding,
+		{Name: "kept", KPI: "adoption", KPIRevision: "r3", Verdict: v1alpha1.VerdictWait, Reason: v1alpha1.ReasonHolding,
 			Message: "adoption is 91.5 %, at least 80 since 2026-03-02T08:05:00Z; passes when that has held for 1h, not before 2026-03-02T09:05:00Z",
 			Value:   "91.5", Threshold: "at least 80", SampleTime: stamp(at(10)), MetSince: stamp(at(5))},
-		{Name: "heard", KPI: "silent", KPIGeneration: 9, Verdict: v1alpha1.VerdictWait, Reason: v1alpha1.ReasonSampleMissing,
+		{Name: "heard", KPI: "silent", KPIRevision: "r9", Verdict: v1alpha1.VerdictWait, Reason: v1alpha1.ReasonSampleMissing,
 			Message: "silent has not been measured yet", Threshold: "at least 1"},
 	}}
 	if diff := cmp.Diff(want, judged.Report(g, v1alpha1.GateRoleExit)); diff != "" {
@@ -74,26 +74,27 @@ func TestAHoldIsResumedOnlyForTheSameCriterionOfTheSameGateAndKPI(t *testing.T) 
 		since, measured time.Time
 		want            map[string]gate.Hold
 	}{
-		"the same, measured no more since":             {measured: at(10), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"the run is trusted up to staleAfter before":   {measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
-		"a gap since then broke the run":               {since: at(11), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"measured without a gap since that very value": {since: at(10), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
-		"not known when measured":                      {want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"a criterion that passed is trusted too":       {edit: reason(v1alpha1.ReasonMet), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(45)}}},
-		"a silent one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSampleMissing), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"a failed one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSourceFailed), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
-		"a stale one is trusted only as far as seen":   {edit: reason(v1alpha1.ReasonStale), measured: at(60), want: map[string]gate.Hold{"kept": {KPIGeneration: 3, MetSince: at(0), SeenThrough: at(10)}}},
+		"the same, measured no more since":             {measured: at(10), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
+		"the run is trusted up to staleAfter before":   {measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(45).Add(-time.Second)}}},
+		"a gap since then broke the run":               {since: at(11), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
+		"measured without a gap since that very value": {since: at(10), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(45).Add(-time.Second)}}},
+		"not known when measured":                      {want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
+		"a criterion that passed is trusted too":       {edit: reason(v1alpha1.ReasonMet), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(45).Add(-time.Second)}}},
+		"a silent one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSampleMissing), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
+		"a failed one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSourceFailed), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
+		"a stale one is trusted only as far as seen":   {edit: reason(v1alpha1.ReasonStale), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
 		"no run was recorded":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].MetSince = nil }, measured: at(10), want: map[string]gate.Hold{}},
 		"no value was recorded":                        {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].SampleTime = nil }, measured: at(10), want: map[string]gate.Hold{}},
 		"the criterion was renamed":                    {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].Name = "other" }, measured: at(10), want: map[string]gate.Hold{}},
 		"the criterion judges another KPI":             {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPI = "other" }, measured: at(10), want: map[string]gate.Hold{}},
-		"the KPI was changed":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPIGeneration = 2 }, measured: at(10), want: map[string]gate.Hold{}},
-		"the gate was changed":                         {edit: func(r *v1alpha1.GateReport) { r.Generation = 3 }, measured: at(10)},
+		"the KPI was changed":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPIRevision = "r2" }, measured: at(10), want: map[string]gate.Hold{}},
+		"the threshold was changed":                    {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].Threshold = "at least 60" }, measured: at(10), want: map[string]gate.Hold{}},
+		"the gate was changed elsewhere":               {edit: func(r *v1alpha1.GateReport) { r.Generation = 3 }, measured: at(10), want: map[string]gate.Hold{"kept": {Of: proof, MetSince: at(0), SeenThrough: at(10)}}},
 		"it is another gate":                           {edit: func(r *v1alpha1.GateReport) { r.Name = "other" }, measured: at(10)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := &v1alpha1.GateReport{Name: "ready", Generation: 4, Criteria: []v1alpha1.CriterionReport{{
-				Name: "kept", KPI: "adoption", KPIGeneration: 3, Reason: v1alpha1.ReasonHolding, MetSince: stamp(at(0)), SampleTime: stamp(at(10))}}}
+				Name: "kept", KPI: "adoption", KPIRevision: "r3", Threshold: "at least 80", Reason: v1alpha1.ReasonHolding, MetSince: stamp(at(0)), SampleTime: stamp(at(10))}}}
 			if tc.edit != nil {
 				tc.edit(report)
 			}

@@ -17,7 +17,10 @@ var monday = time.Date(2026, time.March, 2, 8, 0, 0, 0, time.UTC)
 func at(minutes int) time.Time { return monday.Add(time.Duration(minutes) * time.Minute) }
 
 // adoption is measured every 5 minutes and stale after 15.
-var adoption = gate.KPI{Name: "adoption", Generation: 3, Unit: "%", Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
+var adoption = gate.KPI{Name: "adoption", Revision: "r3", Unit: "%", Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
+
+// proof is what a hold of adoption, at least 80, proves.
+var proof = gate.Proof{Revision: "r3", Threshold: "at least 80"}
 
 // windowed is adoption with a window of an hour.
 func windowed() gate.KPI {
@@ -134,15 +137,30 @@ func TestACriterionIsJudgedOnFreshEvidenceOfThisAttemptOnly(t *testing.T) {
 			hold: 10 * time.Minute, evidence: measured(90, 91, 92), notBefore: at(1), now: at(10), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 92 %, at least 80 since 2026-03-02T08:05:00Z; passes when that has held for 10m, not before 2026-03-02T08:15:00Z"},
 		"a remembered run of another attempt proves nothing": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {KPIGeneration: 3, MetSince: at(-30), SeenThrough: at(-2)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), notBefore: at(-1), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
-		"a remembered run of another generation of the KPI proves nothing": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {KPIGeneration: 2, MetSince: at(-30), SeenThrough: at(-2)}},
+		"a remembered run of another revision of the KPI proves nothing": {
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: gate.Proof{Revision: "r2", Threshold: "at least 80"}, MetSince: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
+		"a remembered run over another threshold proves nothing": {
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: gate.Proof{Revision: "r3", Threshold: "at least 60"}, MetSince: at(-30), SeenThrough: at(-2)}},
+			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
+			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
+		"a run seen by a clock that was a little ahead goes on": {
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(9)}},
+			evidence: measured(90), now: at(0), verdict: v1alpha1.VerdictPass, reason: v1alpha1.ReasonMet,
+			message: "adoption is 90 %, at least 80 since 2026-03-02T07:30:00Z"},
+		"a run seen by a clock that was far ahead proves nothing": {
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(60)}},
+			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
+			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
+		"a value of a time that has not come yet is not believed": {
+			evidence: measured(90), now: at(-20), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonStale,
+			message: "the latest value of adoption is from 2026-03-02T08:00:00Z, which has not come yet: the clock was set back"},
 		"a remembered run goes on": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {KPIGeneration: 3, MetSince: at(-30), SeenThrough: at(-2)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictPass, reason: v1alpha1.ReasonMet,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T07:30:00Z"},
 	} {
@@ -186,7 +204,7 @@ func TestAHoldBreaksAtAGapLongerThanStaleAfter(t *testing.T) {
 			}
 			holds := map[string]gate.Hold{}
 			if tc.since.Equal(at(-30)) || len(tc.minutes) < 2 {
-				holds["c"] = gate.Hold{KPIGeneration: 3, MetSince: at(-30), SeenThrough: at(-4)}
+				holds["c"] = gate.Hold{Of: proof, MetSince: at(-30), SeenThrough: at(-4)}
 			}
 			g := gate.Gate{Criteria: []gate.Criterion{{Name: "c", KPI: adoption, Comparison: atLeast(t, "80")}}}
 			got := gate.Judge(gate.Question{Gate: g, Holds: holds, Now: at(30), Evidence: func(string) gate.Evidence { return e }})

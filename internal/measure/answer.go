@@ -13,11 +13,12 @@ import (
 // Collect turns the answer of a source, which speaks of site IDs, into a measurement that speaks of sites. A site ID that several
 // sites claim gives none of them a value. It also counts the values that name no site.
 func Collect(answer provider.Answer, sites []*v1alpha1.RolloutSite, at time.Time) (m Measurement, unknown int) {
-	m = Measurement{Time: at, Values: map[string]gate.Sample{}, Ambiguous: map[string]bool{}}
+	m = Measurement{Time: at, Values: map[string]gate.Sample{}, Ambiguous: map[string]bool{}, IDs: make(map[string]string, len(sites))}
 	byID := make(map[string][]string, len(sites))
 	for _, site := range sites {
 		id := plan.SiteID(site)
 		byID[id] = append(byID[id], site.Name)
+		m.IDs[site.Name] = id
 	}
 	for _, sample := range answer.Samples {
 		names := byID[sample.Site]

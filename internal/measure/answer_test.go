@@ -40,6 +40,7 @@ func TestAnAnswerAboutSiteIDsBecomesAMeasurementOfSites(t *testing.T) {
 	want := measure.Measurement{
 		Time:      at(0),
 		Values:    map[string]gate.Sample{"berlin": {Value: 1, Time: at(0)}, "rome": {Value: 2, Time: at(-1)}},
+		IDs:       map[string]string{"berlin": "B1", "oslo": "oslo", "rome": "rome", "silent": "silent", "twin1": "shared", "twin2": "shared"},
 		Ambiguous: map[string]bool{"twin1": true, "twin2": true, "oslo": true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -94,17 +95,17 @@ func TestASummaryCountsEverySiteOnce(t *testing.T) {
 
 func TestMetricsShowTheLatestValuesOnly(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, 1, value(-5, 1))
+	store.Record(usage, "r1", value(-5, 1))
 	now := value(0, 90.5)
 	now.Values["rome"] = gate.Sample{Value: 80}
 	now.Values["twin"] = gate.Sample{Value: 70}
 	now.Ambiguous = map[string]bool{"twin": true}
-	store.Record(usage, 1, now)
+	store.Record(usage, "r1", now)
 	broken := types.NamespacedName{Namespace: "crm", Name: "broken"}
-	store.Record(broken, 1, value(-5, 3))
-	store.Record(broken, 1, measure.Measurement{Time: at(0), Failure: "down"})
+	store.Record(broken, "r1", value(-5, 3))
+	store.Record(broken, "r1", measure.Measurement{Time: at(0), Failure: "down"})
 	deleted := types.NamespacedName{Namespace: "crm", Name: "deleted"}
-	store.Record(deleted, 1, value(0, 3))
+	store.Record(deleted, "r1", value(0, 3))
 	store.Forget(deleted)
 	want := fmt.Sprintf(`# HELP crm_rollout_kpi_measured_timestamp_seconds End of the window of a KPI's latest successful measurement.
 # TYPE crm_rollout_kpi_measured_timestamp_seconds gauge

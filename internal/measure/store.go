@@ -4,6 +4,7 @@
 package measure
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -24,7 +25,11 @@ type Measurement struct {
 	Values map[string]gate.Sample
 	// Ambiguous holds the names of sites for which there was more than one value.
 	Ambiguous map[string]bool
-	// Failure is the source's error, for people; empty when the source answered.
+	// IDs are the texts by which the source named the sites, by site name. When a site's ID changes, its earlier values were another site's.
+	IDs map[string]string
+	// Failures are the source's errors for single sites, for people, by site name; empty when one query asks for all sites.
+	Failures map[string]string
+	// Failure is the source's error for all sites, for people; empty when the source answered.
 	Failure string
 }
 
@@ -35,16 +40,18 @@ type Store struct {
 	listeners []func(kpi types.NamespacedName)
 }
 
-// series is the recent past of one KPI in one generation.
+// series is the recent past of one KPI in one revision.
 type series struct {
-	generation int64
-	latest     Measurement
-	answered   bool
-	inherited  gate.Measured
-	sites      map[string]*history
+	revision  string
+	latest    Measurement
+	answered  bool
+	inherited gate.Measured
+	sites     map[string]*history
 }
 
+// history is the recent past of one site under one ID.
 type history struct {
+	id      string
 	samples []gate.Sample
 	dropped time.Time
 }
@@ -59,55 +66,58 @@ func (s *Store) Listen(f func(kpi types.NamespacedName)) {
 	s.listeners = append(s.listeners, f)
 }
 
-// Record adds a measurement. Values of an older generation of the KPI are forgotten, because they measured something else.
-func (s *Store) Record(kpi types.NamespacedName, generation int64, m Measurement) {
-	s.record(kpi, generation, m)
+// Record adds a measurement. Values of another revision of the KPI are forgotten, because they measured something else.
+func (s *Store) Record(kpi types.NamespacedName, revision string, m Measurement) {
+	s.record(kpi, revision, m)
 	s.tell(kpi)
 }
 
-func (s *Store) record(kpi types.NamespacedName, generation int64, m Measurement) {
+func (s *Store) record(kpi types.NamespacedName, revision string, m Measurement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry := s.entry(kpi, generation)
+	entry := s.entry(kpi, revision)
+	if m.Time.Before(entry.latest.Time) {
+		entry.sites = map[string]*history{} // the clock was set back: no order can be told between what is known and what comes
+	}
 	entry.latest = m
 	entry.answered = entry.answered || m.Failure == ""
 	entry.add(m)
 }
 
 // Recall adds values of the past, oldest first, that were measured before this process started. They do not count as the latest measurement.
-func (s *Store) Recall(kpi types.NamespacedName, generation int64, past []Measurement) {
+func (s *Store) Recall(kpi types.NamespacedName, revision string, past []Measurement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry := s.entry(kpi, generation)
+	entry := s.entry(kpi, revision)
 	for _, m := range past {
 		entry.add(m)
 	}
 }
 
-// Inherit notes when a former process measured a generation of a KPI. It is to be called before this process measures for the first time,
+// Inherit notes when a former process measured a revision of a KPI. It is to be called before this process measures for the first time,
 // after which that moment cannot be read from the KPI's status any more; later calls change nothing.
-func (s *Store) Inherit(kpi types.NamespacedName, generation int64, measured gate.Measured) {
+func (s *Store) Inherit(kpi types.NamespacedName, revision string, measured gate.Measured) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if entry := s.entry(kpi, generation); entry.latest.Time.IsZero() {
+	if entry := s.entry(kpi, revision); entry.latest.Time.IsZero() {
 		entry.inherited = measured
 	}
 }
 
-// Inherited returns when a former process measured a generation of a KPI, zero when none did.
-func (s *Store) Inherited(kpi types.NamespacedName, generation int64) gate.Measured {
+// Inherited returns when a former process measured a revision of a KPI, zero when none did.
+func (s *Store) Inherited(kpi types.NamespacedName, revision string) gate.Measured {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if entry := s.kpis[kpi]; entry != nil && entry.generation == generation {
+	if entry := s.kpis[kpi]; entry != nil && entry.revision == revision {
 		return entry.inherited
 	}
 	return gate.Measured{}
 }
 
-func (s *Store) entry(kpi types.NamespacedName, generation int64) *series {
+func (s *Store) entry(kpi types.NamespacedName, revision string) *series {
 	entry := s.kpis[kpi]
-	if entry == nil || entry.generation != generation {
-		entry = &series{generation: generation, sites: map[string]*history{}}
+	if entry == nil || entry.revision != revision {
+		entry = &series{revision: revision, sites: map[string]*history{}}
 		s.kpis[kpi] = entry
 	}
 	return entry
@@ -119,8 +129,8 @@ func (e *series) add(m Measurement) {
 			continue
 		}
 		h := e.sites[site]
-		if h == nil {
-			h = &history{}
+		if h == nil || h.id != m.IDs[site] {
+			h = &history{id: m.IDs[site]}
 			e.sites[site] = h
 		}
 		h.add(sample)
@@ -152,44 +162,45 @@ func (s *Store) tell(kpi types.NamespacedName) {
 	}
 }
 
-// LastTried returns when this process last tried to measure a generation of a KPI, zero when it has not.
-func (s *Store) LastTried(kpi types.NamespacedName, generation int64) time.Time {
+// LastTried returns when this process last tried to measure a revision of a KPI, zero when it has not.
+func (s *Store) LastTried(kpi types.NamespacedName, revision string) time.Time {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if entry := s.kpis[kpi]; entry != nil && entry.generation == generation {
+	if entry := s.kpis[kpi]; entry != nil && entry.revision == revision {
 		return entry.latest.Time
 	}
 	return time.Time{}
 }
 
-// Answered reports whether the source has answered this process for a generation of a KPI.
-func (s *Store) Answered(kpi types.NamespacedName, generation int64) bool {
+// Answered reports whether the source has answered this process for a revision of a KPI.
+func (s *Store) Answered(kpi types.NamespacedName, revision string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	entry := s.kpis[kpi]
-	return entry != nil && entry.generation == generation && entry.answered
+	return entry != nil && entry.revision == revision && entry.answered
 }
 
-// Evidence returns what is known about one site's value of a generation of a KPI.
-func (s *Store) Evidence(kpi types.NamespacedName, generation int64, site string) gate.Evidence {
+// Evidence returns what is known about one site's value of a revision of a KPI. Values that were measured under another ID of the site do not count.
+func (s *Store) Evidence(kpi types.NamespacedName, revision, site, siteID string) gate.Evidence {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	entry := s.kpis[kpi]
-	if entry == nil || entry.generation != generation {
+	if entry == nil || entry.revision != revision {
 		return gate.Evidence{}
 	}
 	evidence := gate.Evidence{LatestAt: entry.latest.Time, Detail: entry.latest.Failure}
 	if !entry.latest.Time.IsZero() { // otherwise there is only the past so far
 		evidence.Latest = entry.latest.outcome(site)
+		evidence.Detail = cmp.Or(evidence.Detail, entry.latest.Failures[site])
 	}
-	if h := entry.sites[site]; h != nil {
+	if h := entry.sites[site]; h != nil && h.id == siteID {
 		evidence.Samples, evidence.DroppedThrough = append([]gate.Sample(nil), h.samples...), h.dropped
 	}
 	return evidence
 }
 
 func (m Measurement) outcome(site string) gate.Outcome {
-	if m.Failure != "" {
+	if m.Failure != "" || m.Failures[site] != "" {
 		return gate.OutcomeFailed
 	}
 	if m.Ambiguous[site] {

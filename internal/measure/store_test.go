@@ -41,9 +41,9 @@ func TestALatestMeasurementSaysOneThingAboutASite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := measure.NewStore()
-			store.Record(usage, 1, value(0, 90))
-			store.Record(usage, 1, tc.measurement)
-			e := store.Evidence(usage, 1, "berlin")
+			store.Record(usage, "r1", value(0, 90))
+			store.Record(usage, "r1", tc.measurement)
+			e := store.Evidence(usage, "r1", "berlin", "")
 			if e.Latest != tc.want || !e.LatestAt.Equal(at(1)) || e.Detail != tc.measurement.Failure {
 				t.Errorf("outcome %q at %v, detail %q; want %q", e.Latest, e.LatestAt, e.Detail, tc.want)
 			}
@@ -62,14 +62,14 @@ func TestALatestMeasurementSaysOneThingAboutASite(t *testing.T) {
 func TestOnlyTheLatestValuesAreKeptAndWhatWasDroppedIsKnown(t *testing.T) {
 	store := measure.NewStore()
 	for minute := range 32 {
-		store.Record(usage, 1, value(minute, float64(minute)))
+		store.Record(usage, "r1", value(minute, float64(minute)))
 	}
-	if e := store.Evidence(usage, 1, "berlin"); len(e.Samples) != 32 || !e.DroppedThrough.IsZero() {
+	if e := store.Evidence(usage, "r1", "berlin", ""); len(e.Samples) != 32 || !e.DroppedThrough.IsZero() {
 		t.Fatalf("%d values, dropped through %v", len(e.Samples), e.DroppedThrough)
 	}
-	store.Record(usage, 1, value(32, 32))
-	store.Record(usage, 1, value(33, 33))
-	e := store.Evidence(usage, 1, "berlin")
+	store.Record(usage, "r1", value(32, 32))
+	store.Record(usage, "r1", value(33, 33))
+	e := store.Evidence(usage, "r1", "berlin", "")
 	if len(e.Samples) != 32 || e.Samples[0].Value != 2 || e.Samples[31].Value != 33 || !e.DroppedThrough.Equal(at(1)) {
 		t.Errorf("%d values from %v to %v, dropped through %v", len(e.Samples), e.Samples[0], e.Samples[len(e.Samples)-1], e.DroppedThrough)
 	}
@@ -77,74 +77,74 @@ func TestOnlyTheLatestValuesAreKeptAndWhatWasDroppedIsKnown(t *testing.T) {
 
 func TestAMomentThatIsKnownIsNotStoredAgain(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, 1, value(5, 50))
+	store.Record(usage, "r1", value(5, 50))
 	cached := value(10, 0)
 	cached.Values["berlin"] = gate.Sample{Value: 51, Time: at(5)}
-	store.Record(usage, 1, cached)
-	store.Recall(usage, 1, []measure.Measurement{value(0, 40)})
+	store.Record(usage, "r1", cached)
+	store.Recall(usage, "r1", []measure.Measurement{value(0, 40)})
 	want := gate.Evidence{Samples: []gate.Sample{{Value: 50, Time: at(5)}}, Latest: gate.OutcomeValue, LatestAt: at(10)}
-	if diff := cmp.Diff(want, store.Evidence(usage, 1, "berlin")); diff != "" {
+	if diff := cmp.Diff(want, store.Evidence(usage, "r1", "berlin", "")); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
 	}
 }
 
 func TestWhatIsRecalledIsKeptInOrderAndIsNotTheLatestMeasurement(t *testing.T) {
 	store := measure.NewStore()
-	store.Recall(usage, 1, []measure.Measurement{value(0, 40), value(5, 50)})
+	store.Recall(usage, "r1", []measure.Measurement{value(0, 40), value(5, 50)})
 	want := gate.Evidence{Samples: []gate.Sample{{Value: 40, Time: at(0)}, {Value: 50, Time: at(5)}}}
-	if diff := cmp.Diff(want, store.Evidence(usage, 1, "berlin")); diff != "" {
+	if diff := cmp.Diff(want, store.Evidence(usage, "r1", "berlin", "")); diff != "" {
 		t.Errorf("recalled (-want +got):\n%s", diff)
 	}
-	if store.Answered(usage, 1) || !store.LastTried(usage, 1).IsZero() {
+	if store.Answered(usage, "r1") || !store.LastTried(usage, "r1").IsZero() {
 		t.Error("what was recalled counts as measured")
 	}
-	store.Record(usage, 1, value(10, 60))
-	if e := store.Evidence(usage, 1, "berlin"); len(e.Samples) != 3 || e.Latest != gate.OutcomeValue {
+	store.Record(usage, "r1", value(10, 60))
+	if e := store.Evidence(usage, "r1", "berlin", ""); len(e.Samples) != 3 || e.Latest != gate.OutcomeValue {
 		t.Errorf("evidence %+v", e)
 	}
 }
 
-func TestValuesOfAnotherGenerationAreForgotten(t *testing.T) {
+func TestValuesOfAnotherRevisionAreForgotten(t *testing.T) {
 	store := measure.NewStore()
-	store.Inherit(usage, 1, gate.Measured{Last: at(-5)})
-	store.Record(usage, 1, value(0, 40))
-	if got := store.Evidence(usage, 2, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
-		t.Errorf("the next generation starts with %+v", got)
+	store.Inherit(usage, "r1", gate.Measured{Last: at(-5)})
+	store.Record(usage, "r1", value(0, 40))
+	if got := store.Evidence(usage, "r2", "berlin", ""); !cmp.Equal(got, gate.Evidence{}) {
+		t.Errorf("the next revision starts with %+v", got)
 	}
-	if !store.LastTried(usage, 2).IsZero() || store.Answered(usage, 2) || store.Inherited(usage, 2) != (gate.Measured{}) {
-		t.Error("the next generation counts as measured")
+	if !store.LastTried(usage, "r2").IsZero() || store.Answered(usage, "r2") || store.Inherited(usage, "r2") != (gate.Measured{}) {
+		t.Error("the next revision counts as measured")
 	}
-	store.Record(usage, 2, value(5, 50))
-	if got := store.Evidence(usage, 1, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
-		t.Errorf("the generation before is still there: %+v", got)
+	store.Record(usage, "r2", value(5, 50))
+	if got := store.Evidence(usage, "r1", "berlin", ""); !cmp.Equal(got, gate.Evidence{}) {
+		t.Errorf("the revision before is still there: %+v", got)
 	}
-	if got := store.Evidence(usage, 2, "berlin"); len(got.Samples) != 1 {
+	if got := store.Evidence(usage, "r2", "berlin", ""); len(got.Samples) != 1 {
 		t.Errorf("evidence %+v", got)
 	}
 }
 
 func TestAnswersAndTriesAreTold(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, 1, measure.Measurement{Time: at(0), Failure: "down"})
-	if store.Answered(usage, 1) || !store.LastTried(usage, 1).Equal(at(0)) {
+	store.Record(usage, "r1", measure.Measurement{Time: at(0), Failure: "down"})
+	if store.Answered(usage, "r1") || !store.LastTried(usage, "r1").Equal(at(0)) {
 		t.Error("a failure is a try and no answer")
 	}
-	store.Record(usage, 1, measure.Measurement{Time: at(5)})
-	store.Record(usage, 1, measure.Measurement{Time: at(10), Failure: "down"})
-	if !store.Answered(usage, 1) || !store.LastTried(usage, 1).Equal(at(10)) {
+	store.Record(usage, "r1", measure.Measurement{Time: at(5)})
+	store.Record(usage, "r1", measure.Measurement{Time: at(10), Failure: "down"})
+	if !store.Answered(usage, "r1") || !store.LastTried(usage, "r1").Equal(at(10)) {
 		t.Error("a source that has answered stays one that has answered")
 	}
 }
 
 func TestWhatAFormerProcessMeasuredLastIsNotedOnlyBeforeTheFirstMeasurement(t *testing.T) {
 	store := measure.NewStore()
-	if got := store.Inherited(usage, 1); got != (gate.Measured{}) {
+	if got := store.Inherited(usage, "r1"); got != (gate.Measured{}) {
 		t.Errorf("an empty store inherits %v", got)
 	}
-	store.Inherit(usage, 1, gate.Measured{Last: at(-5)})
-	store.Record(usage, 1, measure.Measurement{Time: at(0), Failure: "down"})
-	store.Inherit(usage, 1, gate.Measured{Last: at(0)})
-	if got := store.Inherited(usage, 1); !got.Last.Equal(at(-5)) {
+	store.Inherit(usage, "r1", gate.Measured{Last: at(-5)})
+	store.Record(usage, "r1", measure.Measurement{Time: at(0), Failure: "down"})
+	store.Inherit(usage, "r1", gate.Measured{Last: at(0)})
+	if got := store.Inherited(usage, "r1"); !got.Last.Equal(at(-5)) {
 		t.Errorf("inherited %v, want %v: this process's own measurement would hide how long nobody measured", got, at(-5))
 	}
 }
@@ -157,25 +157,25 @@ func TestListenersHearOfRecordsAndOfDeletionsButNotOfThePast(t *testing.T) {
 		if kpi != usage {
 			t.Errorf("heard of %v", kpi)
 		}
-		store.Evidence(kpi, 1, "berlin") // a listener may ask
+		store.Evidence(kpi, "r1", "berlin", "") // a listener may ask
 	})
-	store.Recall(usage, 1, []measure.Measurement{value(0, 1)})
-	store.Record(usage, 1, value(1, 1))
+	store.Recall(usage, "r1", []measure.Measurement{value(0, 1)})
+	store.Record(usage, "r1", value(1, 1))
 	store.Forget(usage)
 	if heard != 2 {
 		t.Errorf("heard %d times, want 2", heard)
 	}
-	if got := store.Evidence(usage, 1, "berlin"); !cmp.Equal(got, gate.Evidence{}) {
+	if got := store.Evidence(usage, "r1", "berlin", ""); !cmp.Equal(got, gate.Evidence{}) {
 		t.Errorf("a deleted KPI still has %+v", got)
 	}
 }
 
 func TestWhoeverAskedForEvidenceMayKeepIt(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, 1, value(0, 40))
-	e := store.Evidence(usage, 1, "berlin")
+	store.Record(usage, "r1", value(0, 40))
+	e := store.Evidence(usage, "r1", "berlin", "")
 	e.Samples[0].Value = 7
-	if got := store.Evidence(usage, 1, "berlin").Samples[0].Value; got != 40 {
+	if got := store.Evidence(usage, "r1", "berlin", "").Samples[0].Value; got != 40 {
 		t.Errorf("the stored value became %v", got)
 	}
 }
@@ -244,5 +244,45 @@ func TestTheMomentsBeforeAStopAreMeasuredAgain(t *testing.T) {
 				t.Errorf("moments (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestValuesUnderAnotherIDAreAnotherSites(t *testing.T) {
+	store := measure.NewStore()
+	named := func(minutes int, id string) measure.Measurement {
+		m := value(minutes, 90)
+		m.IDs = map[string]string{"berlin": id}
+		return m
+	}
+	store.Record(usage, "r1", named(0, "DE-1"))
+	store.Record(usage, "r1", named(5, "DE-1"))
+	if got := store.Evidence(usage, "r1", "berlin", "DE-2").Samples; len(got) != 0 {
+		t.Errorf("before it was measured under its new ID the site has %v", got)
+	}
+	store.Record(usage, "r1", named(10, "DE-2"))
+	if got := store.Evidence(usage, "r1", "berlin", "DE-2").Samples; len(got) != 1 || !got[0].Time.Equal(at(10)) {
+		t.Errorf("after it was measured under its new ID the site has %v", got)
+	}
+}
+
+func TestAClockThatWasSetBackBeginsAnew(t *testing.T) {
+	store := measure.NewStore()
+	store.Record(usage, "r1", value(60, 90))
+	store.Record(usage, "r1", value(0, 40))
+	if got := store.Evidence(usage, "r1", "berlin", "").Samples; len(got) != 1 || got[0].Value != 40 {
+		t.Errorf("values %v, want only the new one", got)
+	}
+}
+
+func TestAFailureForOneSiteIsThatSitesAlone(t *testing.T) {
+	store := measure.NewStore()
+	m := value(0, 90)
+	m.Failures = map[string]string{"rome": "timed out"}
+	store.Record(usage, "r1", m)
+	if e := store.Evidence(usage, "r1", "rome", ""); e.Latest != gate.OutcomeFailed || e.Detail != "timed out" {
+		t.Errorf("rome: %q, %q", e.Latest, e.Detail)
+	}
+	if e := store.Evidence(usage, "r1", "berlin", ""); e.Latest != gate.OutcomeValue || e.Detail != "" {
+		t.Errorf("berlin: %q, %q", e.Latest, e.Detail)
 	}
 }

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -30,7 +33,7 @@ func ResolveKPI(source *v1alpha1.KPI) (gate.KPI, []Mistake) {
 		}
 		return parsed
 	}
-	kpi := gate.KPI{Name: source.Name, Generation: source.Generation, Unit: source.Spec.Unit}
+	kpi := gate.KPI{Name: source.Name, Revision: Revision(source), Unit: source.Spec.Unit}
 	kpi.Interval = parse("interval", source.Spec.Interval, DefaultInterval)
 	kpi.Window = parse("window", source.Spec.Window, 0)
 	kpi.StaleAfter = parse("staleAfter", source.Spec.StaleAfter, defaultStaleIntervals*kpi.Interval)
@@ -40,6 +43,18 @@ func ResolveKPI(source *v1alpha1.KPI) (gate.KPI, []Mistake) {
 	}
 	return kpi, append(mistakes, checkQuery(object, source)...)
 }
+
+// Revision identifies what a KPI measures: this very object, and the fields that change its values. An object that was deleted and created again is another one,
+// because nobody knows what it measured in between.
+func Revision(source *v1alpha1.KPI) string {
+	spec := source.Spec
+	measured, _ := json.Marshal([]string{string(source.UID), spec.Provider.Name, spec.Query, string(spec.Scope), spec.SiteLabel, string(spec.Window)}) // strings always marshal
+	sum := sha256.Sum256(measured)
+	return hex.EncodeToString(sum[:revisionBytes])
+}
+
+// revisionBytes is short enough to read, and long enough that two revisions of one KPI do not meet by chance.
+const revisionBytes = 6
 
 // slot is a part of a query that stands for a fact of the KPI or of a site: {{window}}, {{attributes.crmTenant}}.
 var slot = regexp.MustCompile(`\{\{\s*([^{}]*?)\s*\}\}`)

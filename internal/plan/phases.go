@@ -38,22 +38,22 @@ func ResolvePhase(source *v1alpha1.RolloutPhase, objects Objects) Phase {
 		phase.Mistakes = append(phase.Mistakes, invalid(object, "spec.soak", err.Error(), remedyDuration))
 	}
 	phase.Soak = soak
-	resolve := func(field string, ref *v1alpha1.LocalReference) *gate.Gate {
-		if ref == nil {
-			return nil
-		}
-		source, ok := objects.Gates[ref.Name]
-		if !ok {
-			phase.Mistakes = append(phase.Mistakes, notFound(object, field+".name", "AcceptanceGate", ref.Name))
-			return nil
-		}
-		g, mistakes := ResolveGate(source, objects.KPIs)
-		phase.Mistakes = append(phase.Mistakes, mistakes...)
-		return &g
-	}
-	phase.Entry = resolve("spec.entryGate", source.Spec.EntryGate)
-	phase.Exit = resolve("spec.exitGate", source.Spec.ExitGate)
+	phase.Entry, phase.EntryMistakes = resolveReference(object, "spec.entryGate.name", source.Spec.EntryGate, objects)
+	exit, mistakes := resolveReference(object, "spec.exitGate.name", source.Spec.ExitGate, objects)
+	phase.Exit, phase.Mistakes = exit, append(phase.Mistakes, mistakes...)
 	return phase
+}
+
+func resolveReference(object, field string, ref *v1alpha1.LocalReference, objects Objects) (*gate.Gate, []Mistake) {
+	if ref == nil {
+		return nil, nil
+	}
+	source, ok := objects.Gates[ref.Name]
+	if !ok {
+		return nil, []Mistake{notFound(object, field, "AcceptanceGate", ref.Name)}
+	}
+	g, mistakes := ResolveGate(source, objects.KPIs)
+	return &g, mistakes
 }
 
 // remedyDuration tells how a length of time is written.
@@ -76,6 +76,7 @@ func ResolveGate(source *v1alpha1.AcceptanceGate, kpis map[string]*v1alpha1.KPI)
 		} else {
 			resolved, inKPI := ResolveKPI(kpi)
 			criterion.KPI, mistakes = resolved, append(mistakes, inKPI...)
+			mistakes = append(mistakes, checkDirection(object, field, c, kpi.Spec.Direction)...)
 		}
 		var err error
 		if criterion.Comparison, err = gate.ParseComparison(c); err != nil {
@@ -89,6 +90,17 @@ func ResolveGate(source *v1alpha1.AcceptanceGate, kpis map[string]*v1alpha1.KPI)
 		}
 	}
 	return g, mistakes
+}
+
+// checkDirection finds a threshold on the wrong side, which would accept a site for being bad. A range has both sides and is always right.
+func checkDirection(object, field string, c v1alpha1.Criterion, direction v1alpha1.Direction) []Mistake {
+	switch {
+	case direction == v1alpha1.DirectionHigherIsBetter && c.AtMost != nil:
+		return []Mistake{invalid(object, field+".atMost", fmt.Sprintf("KPI %q is better when higher, so this accepts sites for being bad", c.KPI), "use atLeast, or between for a range")}
+	case direction == v1alpha1.DirectionLowerIsBetter && c.AtLeast != nil:
+		return []Mistake{invalid(object, field+".atLeast", fmt.Sprintf("KPI %q is better when lower, so this accepts sites for being bad", c.KPI), "use atMost, or between for a range")}
+	}
+	return nil
 }
 
 func (p *Plan) checkGoals(object string, rollout *v1alpha1.CRMRollout, objects Objects) {

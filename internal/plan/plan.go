@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -38,8 +39,10 @@ type Phase struct {
 	Entry *gate.Gate
 	// Exit gate; nil for none.
 	Exit *gate.Gate
-	// Mistakes in the phase, its gates and their KPIs. While there are any, the phase is neither started nor passed.
+	// Mistakes in the phase, its exit gate and that gate's KPIs. While there are any, the phase is neither started nor passed.
 	Mistakes []Mistake
+	// EntryMistakes are those in the entry gate and its KPIs. While there are any, the phase is not started.
+	EntryMistakes []Mistake
 }
 
 // Wave is a group of sites.
@@ -89,6 +92,7 @@ func (p Plan) AllMistakes() []Mistake {
 	}
 	add(p.Mistakes)
 	for _, phase := range p.Phases {
+		add(phase.EntryMistakes)
 		add(phase.Mistakes)
 	}
 	return all
@@ -104,11 +108,20 @@ func (p Plan) IndexOf(phase string) int {
 	return -1
 }
 
-// Next returns the position of the first phase that a site has not passed, len(p.Phases) when it has passed them all.
+// StartMistakes returns what keeps a phase from being started.
+func (p Phase) StartMistakes() []Mistake {
+	return append(slices.Clone(p.EntryMistakes), p.Mistakes...)
+}
+
+// Next returns the position of the phase that a site is in or comes to: the one that runs, wherever the plan has put it meanwhile, else the first that it has not passed,
+// len(p.Phases) when it has passed them all.
 func (p Plan) Next(records []v1alpha1.PhaseRecord) int {
 	passed := make(map[string]bool, len(records))
 	for _, r := range records {
 		passed[r.Name] = r.PassedAt != nil
+		if running := p.IndexOf(r.Name); r.PassedAt == nil && running >= 0 {
+			return running
+		}
 	}
 	for i, phase := range p.Phases {
 		if !passed[phase.Name] {

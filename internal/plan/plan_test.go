@@ -13,12 +13,12 @@ import (
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
-func name(n string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: n, Generation: 2} }
+func named(n string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: n, Generation: 2} }
 
 // everything is a rollout without mistakes: two phases, the first with both gates, on one KPI.
 func everything() (*v1alpha1.CRMRollout, plan.Objects) {
 	threshold := v1alpha1.Decimal("0.9")
-	rollout := &v1alpha1.CRMRollout{ObjectMeta: name("crm"), Spec: v1alpha1.CRMRolloutSpec{
+	rollout := &v1alpha1.CRMRollout{ObjectMeta: named("crm"), Spec: v1alpha1.CRMRolloutSpec{
 		Goals:  []v1alpha1.Goal{{Name: "loyal", SuccessFactors: []v1alpha1.SuccessFactor{{Name: "used", KPIs: []string{"usage"}}}}},
 		Phases: []v1alpha1.LocalReference{{Name: "migrate"}, {Name: "golive"}},
 		Waves:  []v1alpha1.Wave{{Name: "pilot", Selector: &metav1.LabelSelector{}}},
@@ -26,12 +26,12 @@ func everything() (*v1alpha1.CRMRollout, plan.Objects) {
 	ref := &v1alpha1.LocalReference{Name: "ready"}
 	return rollout, plan.Objects{
 		Phases: map[string]*v1alpha1.RolloutPhase{
-			"migrate": {ObjectMeta: name("migrate"), Spec: v1alpha1.RolloutPhaseSpec{Soak: "4w", EntryGate: ref, ExitGate: ref}},
-			"golive":  {ObjectMeta: name("golive")},
+			"migrate": {ObjectMeta: named("migrate"), Spec: v1alpha1.RolloutPhaseSpec{Soak: "4w", EntryGate: ref, ExitGate: ref}},
+			"golive":  {ObjectMeta: named("golive")},
 		},
-		Gates: map[string]*v1alpha1.AcceptanceGate{"ready": {ObjectMeta: name("ready"), Spec: v1alpha1.AcceptanceGateSpec{
+		Gates: map[string]*v1alpha1.AcceptanceGate{"ready": {ObjectMeta: named("ready"), Spec: v1alpha1.AcceptanceGateSpec{
 			Criteria: []v1alpha1.Criterion{{Name: "used", KPI: "usage", AtLeast: &threshold, For: "3d"}}}}},
-		KPIs: map[string]*v1alpha1.KPI{"usage": {ObjectMeta: name("usage"), Spec: v1alpha1.KPISpec{Query: "avg by (site) (usage)", Unit: "ratio"}}},
+		KPIs: map[string]*v1alpha1.KPI{"usage": {ObjectMeta: named("usage"), Spec: v1alpha1.KPISpec{Query: "avg by (site) (usage)", Unit: "ratio"}}},
 	}
 }
 
@@ -47,7 +47,7 @@ func TestARolloutIsResolvedIntoAPlan(t *testing.T) {
 		t.Errorf("plan %+v", p)
 	}
 	migrate := p.Phases[0]
-	want := gate.KPI{Name: "usage", Generation: 2, Unit: "ratio", Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
+	want := gate.KPI{Name: "usage", Revision: plan.Revision(objects.KPIs["usage"]), Unit: "ratio", Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
 	if diff := cmp.Diff(want, migrate.Exit.Criteria[0].KPI); diff != "" {
 		t.Errorf("KPI (-want +got):\n%s", diff)
 	}
@@ -138,8 +138,8 @@ func TestAMistakeStandsWhereItStopsSites(t *testing.T) {
 	rollout, objects := everything()
 	delete(objects.Gates, "ready")
 	p := plan.Resolve(rollout, objects)
-	if len(p.Mistakes) != 0 || len(p.Phases[0].Mistakes) != 2 || len(p.Phases[1].Mistakes) != 0 {
-		t.Errorf("a phase's mistakes stop that phase only: %+v", p)
+	if len(p.Mistakes) != 0 || len(p.Phases[0].EntryMistakes) != 1 || len(p.Phases[0].Mistakes) != 1 || len(p.Phases[1].StartMistakes()) != 0 {
+		t.Errorf("a phase's mistakes stop that phase only, and those of its entry gate only the start: %+v", p)
 	}
 	rollout.Spec.Phases = append(rollout.Spec.Phases, v1alpha1.LocalReference{Name: "unknown"})
 	if p = plan.Resolve(rollout, objects); len(p.Mistakes) != 1 || p.Mistakes[0].Reason != v1alpha1.ReasonReferenceNotFound {
@@ -193,6 +193,63 @@ func TestTheNextPhaseIsTheFirstThatWasNotPassed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := p.Next(tc.records); got != tc.want {
 				t.Errorf("next is %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestARevisionChangesWithWhatIsMeasuredAndWithNothingElse(t *testing.T) {
+	base := func() *v1alpha1.KPI {
+		return &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Name: "usage", UID: "1", Generation: 1}, Spec: v1alpha1.KPISpec{
+			Query: "usage", Provider: v1alpha1.LocalReference{Name: "prom"}, Window: "1d"}}
+	}
+	for name, tc := range map[string]struct {
+		edit  func(*v1alpha1.KPI)
+		other bool
+	}{
+		"the query":                {func(k *v1alpha1.KPI) { k.Spec.Query = "usage * 2" }, true},
+		"the provider":             {func(k *v1alpha1.KPI) { k.Spec.Provider.Name = "other" }, true},
+		"the window":               {func(k *v1alpha1.KPI) { k.Spec.Window = "2d" }, true},
+		"the site label":           {func(k *v1alpha1.KPI) { k.Spec.SiteLabel = "branch" }, true},
+		"the scope":                {func(k *v1alpha1.KPI) { k.Spec.Scope = v1alpha1.QueryScopePerSite }, true},
+		"an object created anew":   {func(k *v1alpha1.KPI) { k.UID = "2" }, true},
+		"the description":          {func(k *v1alpha1.KPI) { k.Spec.Description, k.Generation = "better words", 2 }, false},
+		"the interval and the age": {func(k *v1alpha1.KPI) { k.Spec.Interval, k.Spec.StaleAfter, k.Generation = "1h", "5h", 2 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			edited := base()
+			tc.edit(edited)
+			if changed := plan.Revision(edited) != plan.Revision(base()); changed != tc.other {
+				t.Errorf("changes the revision: %t, want %t", changed, tc.other)
+			}
+		})
+	}
+}
+
+func TestAThresholdOnTheWrongSideIsAMistake(t *testing.T) {
+	number := v1alpha1.Decimal("0.9")
+	both := &v1alpha1.Range{Min: "0.5", Max: "0.9"}
+	for name, tc := range map[string]struct {
+		direction v1alpha1.Direction
+		criterion v1alpha1.Criterion
+		want      string
+	}{
+		"at least, higher is better": {v1alpha1.DirectionHigherIsBetter, v1alpha1.Criterion{AtLeast: &number}, ""},
+		"at most, lower is better":   {v1alpha1.DirectionLowerIsBetter, v1alpha1.Criterion{AtMost: &number}, ""},
+		"a range, higher is better":  {v1alpha1.DirectionHigherIsBetter, v1alpha1.Criterion{Between: both}, ""},
+		"a range, lower is better":   {v1alpha1.DirectionLowerIsBetter, v1alpha1.Criterion{Between: both}, ""},
+		"at most, higher is better": {v1alpha1.DirectionHigherIsBetter, v1alpha1.Criterion{AtMost: &number},
+			`AcceptanceGate/ready spec.criteria[name=used].atMost: KPI "usage" is better when higher, so this accepts sites for being bad; use atLeast, or between for a range`},
+		"at least, lower is better": {v1alpha1.DirectionLowerIsBetter, v1alpha1.Criterion{AtLeast: &number},
+			`AcceptanceGate/ready spec.criteria[name=used].atLeast: KPI "usage" is better when lower, so this accepts sites for being bad; use atMost, or between for a range`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.criterion.Name, tc.criterion.KPI = "used", "usage"
+			kpi := &v1alpha1.KPI{ObjectMeta: named("usage"), Spec: v1alpha1.KPISpec{Query: "usage", Direction: tc.direction}}
+			source := &v1alpha1.AcceptanceGate{ObjectMeta: named("ready"), Spec: v1alpha1.AcceptanceGateSpec{Criteria: []v1alpha1.Criterion{tc.criterion}}}
+			_, mistakes := plan.ResolveGate(source, map[string]*v1alpha1.KPI{"usage": kpi})
+			if got := plan.Sentences(mistakes); got != tc.want {
+				t.Errorf("got  %q\nwant %q", got, tc.want)
 			}
 		})
 	}

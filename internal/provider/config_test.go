@@ -27,6 +27,7 @@ func TestConfigurationsThatAreWrong(t *testing.T) {
 		{PrometheusConfig{Address: secure + "/graph#hush"}, "must end after its path"},
 		{PrometheusConfig{Address: secure + "#"}, "must end after its path"},
 		{PrometheusConfig{Address: secure, Timeout: -1}, "the timeout is negative"},
+		{PrometheusConfig{Address: secure, Timeout: 5*time.Minute + 1}, "the timeout is longer than 5m"},
 		{PrometheusConfig{Address: secure, MaxResponseBytes: -1}, "the limit for responses is negative"},
 		{PrometheusConfig{Address: secure, BearerToken: "hush", Username: "ann"}, "choose one of the two"},
 		{PrometheusConfig{Address: secure, BearerToken: "hush\r\nX-Evil: 1"}, "the bearer token contains spaces, line breaks"},

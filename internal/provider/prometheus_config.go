@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// defaultTimeout is enough for a query over weeks of data, and short enough to be tried again within an interval.
-	defaultTimeout = 30 * time.Second
+	// DefaultTimeout bounds a measurement that declares no timeout. It is enough for a query over weeks of data, and short enough
+	// to be tried again within an interval.
+	DefaultTimeout = 30 * time.Second
+	// maxTimeout bounds how long one query can keep a place from others. A query that takes longer belongs into a recording rule.
+	maxTimeout = 5 * time.Minute
 	// defaultMaxResponseBytes holds about 100,000 sites.
 	defaultMaxResponseBytes = 16 << 20
 	// idleConnTimeout drops idle connections before the usual load balancers do so silently.
@@ -32,7 +35,7 @@ type PrometheusConfig struct {
 	// Address is the URL that the API's paths are appended to, for example "https://prometheus.example:9090/prefix".
 	// It has no credentials, query or fragment.
 	Address string
-	// Timeout bounds one measurement, from the first byte sent to the last one read. 0 means 30 seconds.
+	// Timeout bounds one measurement, from the first byte sent to the last one read. 0 means DefaultTimeout; at most 5 minutes.
 	Timeout time.Duration
 	// MaxResponseBytes bounds the body of one answer. 0 means 16 MiB, about 100,000 sites.
 	MaxResponseBytes int64
@@ -71,7 +74,7 @@ func (c PrometheusConfig) Fingerprint() string {
 // normalised fills the defaults in and drops the line break that secrets made from files end with.
 func (c PrometheusConfig) normalised() PrometheusConfig {
 	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
+		c.Timeout = DefaultTimeout
 	}
 	if c.MaxResponseBytes == 0 {
 		c.MaxResponseBytes = defaultMaxResponseBytes
@@ -90,7 +93,10 @@ func (c PrometheusConfig) validate() error {
 		return err
 	}
 	if c.Timeout < 0 {
-		return invalid("the timeout is negative: leave it out for the default of %s", defaultTimeout)
+		return invalid("the timeout is negative: leave it out for the default of %s", DefaultTimeout)
+	}
+	if c.Timeout > maxTimeout {
+		return invalid("the timeout is longer than 5m: make the query cheaper, for example with a recording rule in the source, and the timeout at most 5m")
 	}
 	if c.MaxResponseBytes < 0 {
 		return invalid("the limit for responses is negative: leave it out for the default of %d bytes", defaultMaxResponseBytes)

@@ -67,13 +67,25 @@ func (c Conditions) Stalled(reason, message string) {
 	c.Set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
 }
 
-// Judge writes Ready, or Stalled with the mistakes.
+// Judge writes Ready, or what is wrong.
 func (c Conditions) Judge(mistakes []plan.Mistake, valid string) {
 	if len(mistakes) == 0 {
 		c.Ready(v1alpha1.ReasonValid, valid)
 		return
 	}
-	c.Stalled(mistakes[0].Reason, plan.Sentences(mistakes))
+	c.Mistaken(mistakes, mistakes[0].Reason, plan.Sentences(mistakes))
+}
+
+// Mistaken writes that the object has mistakes. It is stalled only when one of them is more than a reference to something that does not exist: GitOps tools apply
+// objects in any order and would give up on an object that is stalled, while what is missing may be on its way.
+func (c Conditions) Mistaken(mistakes []plan.Mistake, reason, message string) {
+	for _, m := range mistakes {
+		if m.Reason != v1alpha1.ReasonReferenceNotFound {
+			c.Stalled(reason, message)
+			return
+		}
+	}
+	c.NotReady(reason, message)
 }
 
 // Patch writes the status of changed, which was read as original, when it differs. It reports whether it wrote. An object that has changed meanwhile

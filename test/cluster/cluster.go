@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -262,7 +263,8 @@ func (c *Cluster) AddUser(name string, groups ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("add user %s: %w", name, err)
 	}
-	path := filepath.Join(c.options.Dir, name+".kubeconfig")
+	// A colon, as in the name of a service account, would make two paths of it in KUBECONFIG.
+	path := filepath.Join(c.options.Dir, strings.ReplaceAll(name, ":", "-")+".kubeconfig")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		return "", fmt.Errorf("add user %s: %w", name, err)
 	}

@@ -23,6 +23,8 @@ func TestChartAndKustomizeGiveTheSamePermissions(t *testing.T) {
 	}{
 		{"operator", [2]string{"ClusterRole", "crm-rollout-manager"}, [2]string{"ClusterRole", "crm-rollout-operator-manager"}, [2]string{"Role", "crm-rollout-operator-manager"}},
 		{"leader election", [2]string{"Role", "crm-rollout-leader-election"}, [2]string{"Role", "crm-rollout-operator-leader-election"}, [2]string{"Role", "crm-rollout-operator-leader-election"}},
+		{"questions about readers of metrics", [2]string{"ClusterRole", "crm-rollout-metrics-auth"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-auth"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-auth"}},
+		{"readers of metrics", [2]string{"ClusterRole", "crm-rollout-metrics-reader"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-reader"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-reader"}},
 		{"viewer", [2]string{"ClusterRole", "crm-rollout-viewer"}, [2]string{"ClusterRole", "crm-rollout-viewer"}, [2]string{"ClusterRole", "crm-rollout-viewer"}},
 		{"editor", [2]string{"ClusterRole", "crm-rollout-editor"}, [2]string{"ClusterRole", "crm-rollout-editor"}, [2]string{"ClusterRole", "crm-rollout-editor"}},
 	}

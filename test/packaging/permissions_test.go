@@ -56,6 +56,11 @@ func TestOperatorHasTheLeastPrivilege(t *testing.T) {
 	roles := map[string][]rbacv1.PolicyRule{
 		"manager":         r.rules(t, "ClusterRole", "crm-rollout-manager"),
 		"leader election": r.rules(t, "Role", "crm-rollout-leader-election"),
+		"metrics auth":    r.rules(t, "ClusterRole", "crm-rollout-metrics-auth"),
+	}
+	// Nothing else is bound to it.
+	if bound := len(r.ofKind("ClusterRoleBinding", "RoleBinding")); bound != len(roles) {
+		t.Errorf("%d bindings, want one for each of the %d roles looked at here", bound, len(roles))
 	}
 	for name, rules := range roles {
 		if len(rules) == 0 {
@@ -149,6 +154,12 @@ func needs(kinds []string, namespace string) []access {
 	return all
 }
 
+// questions are what the operator asks the API server about those who read its metrics. They belong to no namespace.
+var questions = []access{
+	{"create", "authentication.k8s.io", "tokenreviews", "", ""},
+	{"create", "authorization.k8s.io", "subjectaccessreviews", "", ""},
+}
+
 // refused is what the operator may never do, wherever.
 func refused(namespace string) []access {
 	return []access{
@@ -160,6 +171,7 @@ func refused(namespace string) []access {
 		{"delete", group, "rolloutsites", "", namespace},
 		{"create", "", "pods", "", namespace},
 		{"create", "rbac.authorization.k8s.io", "rolebindings", "", namespace},
+		{"create", "", "serviceaccounts", "token", namespace},
 		{"update", "apiextensions.k8s.io", "customresourcedefinitions", "", ""},
 	}
 }
@@ -190,7 +202,7 @@ func TestAuthorizerGrantsTheOperatorWhatItNeeds(t *testing.T) {
 	t.Run("in the whole cluster", func(t *testing.T) {
 		s.mustKubectl(t, kustomize(t, "config/default").text, "apply", "-f", "-")
 		user := "system:serviceaccount:" + systemNamespace + ":crm-rollout-operator"
-		s.expect(t, user, append(needs(kinds, "west"), lease(systemNamespace)), append(refused("west"), lease("west")))
+		s.expect(t, user, slices.Concat(needs(kinds, "west"), questions, []access{lease(systemNamespace)}), append(refused("west"), lease("west")))
 	})
 	t.Run("in some namespaces", func(t *testing.T) {
 		r := helmTemplate(t, "--namespace=crm-one", "--set=watchNamespaces={north,south},crds.install=false,userRoles.create=false")
@@ -199,7 +211,7 @@ func TestAuthorizerGrantsTheOperatorWhatItNeeds(t *testing.T) {
 		allowed := append(needs(kinds, "north"), needs(kinds, "south")...)
 		denied := append(refused("north"), needs(kinds, "west")...)
 		denied = append(denied, needs(kinds, "crm-one")...)
-		s.expect(t, user, append(allowed, lease("crm-one")), append(denied, lease("north")))
+		s.expect(t, user, slices.Concat(allowed, questions, []access{lease("crm-one")}), append(denied, lease("north")))
 	})
 }
 

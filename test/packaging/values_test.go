@@ -36,6 +36,7 @@ func TestChartRefusesValues(t *testing.T) {
 		{"a format that the manager does not know", "--set=logging.format=xml", "/logging/format"},
 		{"the port of the probes for metrics", "--set=metrics.port=8081", "/metrics/port"},
 		{"a port that only root may open", "--set=metrics.port=80", "/metrics/port"},
+		{"metrics for nearly everybody", "--set-string=metrics.secure=mostly", "/metrics/secure"},
 		{"a namespace that cannot be", "--set=watchNamespaces={North}", "/watchNamespaces/0"},
 		{"a namespace twice", "--set=watchNamespaces={north,north}", "/watchNamespaces"},
 		{"an argument that is none", "--set=extraArgs={verbose}", "/extraArgs/0"},

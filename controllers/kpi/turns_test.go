@@ -1,0 +1,99 @@
+package kpi
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/provider"
+)
+
+func TestASourceThatDoesNotAnswerKeepsNoWorkersFromOthers(t *testing.T) {
+	kpis := make([]client.Object, 0, turnsOfProvider+1)
+	for i := range turnsOfProvider {
+		kpis = append(kpis, number(fmt.Sprintf("slow-%d", i)))
+	}
+	w := newWorld(t, append(kpis, number("late"))...)
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	w.source.answer = func(ctx context.Context, q provider.Query, window provider.Window) (provider.Answer, error) {
+		begun <- struct{}{}
+		<-proceed
+		return one(ctx, q, window)
+	}
+	ended := make(chan error, turnsOfProvider)
+	for i := range turnsOfProvider {
+		go func() {
+			_, err := w.run(context.Background(), fmt.Sprintf("slow-%d", i))
+			ended <- err
+		}()
+		<-begun
+	}
+
+	w.mustRun(t, "late", busyRetry) // at once, while the others are measured
+	w.pass(5*minute - time.Second)
+	w.mustRun(t, "late", busyRetry)
+	w.mustBe(t, "late", "")
+	w.pass(time.Second)
+	w.mustRun(t, "late", 5*minute)
+	w.mustBe(t, "late", v1alpha1.ReasonSourceBusy)
+	if got := w.evidence(t, "late", "rome"); got.Latest != gate.OutcomeFailed || got.Detail == "" {
+		t.Errorf("the evidence is %+v, want a failure with its reason", got)
+	}
+	w.pass(5 * minute)
+	w.mustRun(t, "late", busyRetry) // the wait begins anew
+
+	close(proceed)
+	for range turnsOfProvider {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	w.source.answer = one
+	w.mustRun(t, "late", 5*minute)
+	w.mustBe(t, "late", v1alpha1.ReasonMeasured)
+}
+
+func TestPlacesAreSharedBetweenProvidersAndNamespaces(t *testing.T) {
+	key := func(namespace, name string) client.ObjectKey {
+		return client.ObjectKey{Namespace: namespace, Name: name}
+	}
+	var places turns
+	take := func(want bool, provider client.ObjectKey) {
+		t.Helper()
+		if got := places.take(provider); got != want {
+			t.Fatalf("a place for %s: %t, want %t", provider, got, want)
+		}
+	}
+	for range turnsOfProvider {
+		take(true, key("a", "one"))
+	}
+	take(false, key("a", "one"))
+	for range turnsOfNamespace - turnsOfProvider {
+		take(true, key("a", "two"))
+	}
+	take(false, key("a", "three"))
+	take(true, key("b", "one"))
+
+	places.give(key("a", "one"))
+	take(true, key("a", "three"))
+	take(false, key("a", "one"))
+	if turnsOfNamespace*2 > concurrentMeasurements {
+		t.Errorf("two namespaces can take all %d workers", concurrentMeasurements)
+	}
+	for range turnsOfProvider - 1 {
+		places.give(key("a", "one"))
+	}
+	for range turnsOfNamespace - turnsOfProvider {
+		places.give(key("a", "two"))
+	}
+	places.give(key("a", "three"))
+	places.give(key("b", "one"))
+	if len(places.taken) > 0 {
+		t.Errorf("all places are given back, and these are still counted: %v", places.taken)
+	}
+}

@@ -1,0 +1,100 @@
+package e2e
+
+import "strings"
+
+// refusal is an object that the API server itself must not take.
+type refusal struct {
+	// input says for people what is wrong.
+	input string
+	// manifest of the object.
+	manifest string
+	// wants are pieces of the API server's answer.
+	wants []string
+}
+
+const (
+	// plan begins a rollout that is right so far: two phases, two waves.
+	plan = `{kind: CRMRollout, metadata: {name: refused}, spec: {phases: [{name: prepare}, {name: go-live}], `
+	// wave is a wave that is right.
+	wave = `{name: pilot, selector: {}}`
+	// number begins a KPI that is right so far.
+	number = `{kind: KPI, metadata: {name: refused}, spec: {provider: {name: warehouse}, query: up, direction: HigherIsBetter`
+)
+
+func rolloutWith(rest string) string { return plan + rest + `}}` }
+
+func gateWith(criterion string) string {
+	return `{kind: AcceptanceGate, metadata: {name: refused}, spec: {criteria: [{name: records, kpi: completeness` + criterion + `}]}}`
+}
+
+func kpiWith(rest string) string { return number + rest + `}}` }
+
+func siteWith(rest string) string {
+	return `{kind: RolloutSite, metadata: {name: refused}, spec: {` + rest + `}}`
+}
+
+func providerWith(rest string) string {
+	return `{kind: MetricProvider, metadata: {name: refused}, spec: {prometheus: {` + rest + `}}}`
+}
+
+const (
+	oneOf     = "exactly one of atLeast, atMost and between must be set"
+	noDecimal = `must be a decimal number in quotes such as "0.95" or "-12"`
+	noTime    = "must be a duration longer than zero such as 4w, 30d, 12h or 1h30m"
+	noLabel   = "must have at most 63 characters and no dots"
+	noURL     = "must be a URL such as https://prometheus.example:9090, without user name, query or fragment; credentials belong into a Secret"
+	atMost63  = "metadata.name must have at most 63 characters"
+)
+
+var refusals = []refusal{
+	{"`through` names no phase of the plan", rolloutWith(`waves: [` + wave + `], through: stabilise`), []string{"through must be the name of one of spec.phases"}},
+	{"`after` names no wave of the plan", rolloutWith(`waves: [` + wave + `, {name: rest, selector: {}, after: {wave: test}}]`), []string{"after.wave must be the name of one of spec.waves"}},
+	{"a wave comes after itself", rolloutWith(`waves: [{name: pilot, selector: {}, after: {wave: pilot}}]`), []string{"a wave cannot come after itself"}},
+	{"two waves have the same name", rolloutWith(`waves: [` + wave + `, ` + wave + `]`), []string{"Duplicate value", "pilot"}},
+	{"a wave whose name cannot be a label", rolloutWith(`waves: [{name: first wave, selector: {}}]`), []string{"must be usable as a label"}},
+	{"a phase stands twice in the plan", `{kind: CRMRollout, metadata: {name: refused}, spec: {phases: [{name: prepare}, {name: prepare}], waves: [` + wave + `]}}`, []string{"Duplicate value", "prepare"}},
+	{"a rollout without phases", `{kind: CRMRollout, metadata: {name: refused}, spec: {phases: [], waves: [` + wave + `]}}`, []string{"spec.phases", "at least 1 items"}},
+	{"a rollout without waves", rolloutWith(`waves: []`), []string{"spec.waves", "at least 1 items"}},
+	{"a wave without a selector", rolloutWith(`waves: [{name: pilot}]`), []string{"selector", "Required value"}},
+	{"no site may be in a phase at a time", rolloutWith(`waves: [` + wave + `], maxConcurrent: 0`), []string{"maxConcurrent", "greater than or equal to 1"}},
+	{"a goal without success factors", rolloutWith(`waves: [` + wave + `], goals: [{name: growth, successFactors: []}]`), []string{"successFactors", "at least 1 items"}},
+	{"a field that does not exist", rolloutWith(`waves: [` + wave + `], throuhg: prepare`), []string{`unknown field "spec.throuhg"`}},
+	{"a rollout whose name has a dot", `{kind: CRMRollout, metadata: {name: group.emea}, spec: {phases: [{name: prepare}], waves: [` + wave + `]}}`, []string{noLabel}},
+
+	{"a threshold that is no number", gateWith(`, atLeast: "high"`), []string{noDecimal}},
+	{"a threshold without quotes", gateWith(`, atLeast: 0.95`), []string{"spec.criteria[0].atLeast", "must be of type string"}},
+	{"a threshold with an exponent", gateWith(`, atMost: "1e5"`), []string{noDecimal}},
+	{"two comparisons in one criterion", gateWith(`, atLeast: "0.9", atMost: "1"`), []string{oneOf}},
+	{"a criterion without a comparison", gateWith(``), []string{oneOf}},
+	{"a range whose ends are exchanged", gateWith(`, between: {min: "10", max: "2"}`), []string{"min must not be greater than max"}},
+	{"a hold of no length", gateWith(`, atLeast: "0.9", for: 0s`), []string{noTime}},
+	{"a gate without criteria", `{kind: AcceptanceGate, metadata: {name: refused}, spec: {criteria: []}}`, []string{"spec.criteria", "at least 1 items"}},
+	{"two criteria have the same name", `{kind: AcceptanceGate, metadata: {name: refused}, spec: {criteria: [{name: records, kpi: completeness, atLeast: "1"}, {name: records, kpi: adoption, atLeast: "1"}]}}`, []string{"Duplicate value", "records"}},
+
+	{"a duration in words", kpiWith(`, interval: 5 minutes`), []string{"spec.interval", noTime}},
+	{"a duration in milliseconds", kpiWith(`, interval: 500ms`), []string{"spec.interval", noTime}},
+	{"a soak with its units in the wrong order", `{kind: RolloutPhase, metadata: {name: refused}, spec: {soak: 2d1w}}`, []string{"spec.soak", noTime}},
+	{"an unknown direction", `{kind: KPI, metadata: {name: refused}, spec: {provider: {name: warehouse}, query: up, direction: Up}}`, []string{`supported values: "HigherIsBetter", "LowerIsBetter"`}},
+	{"no direction", `{kind: KPI, metadata: {name: refused}, spec: {provider: {name: warehouse}, query: up}}`, []string{"spec.direction", "Required value"}},
+	{"an empty query", `{kind: KPI, metadata: {name: refused}, spec: {provider: {name: warehouse}, query: "", direction: LowerIsBetter}}`, []string{"spec.query", "at least 1 chars"}},
+	{"a site label that is no label name", kpiWith(`, siteLabel: site-id`), []string{"must be a label name"}},
+	{"a site label where each site is asked for by itself", kpiWith(`, siteLabel: site, scope: PerSite`), []string{"siteLabel has no meaning with scope PerSite"}},
+	{"a name of 300 characters", `{kind: KPI, metadata: {name: ` + strings.Repeat("a", 300) + `}, spec: {provider: {name: warehouse}, query: up, direction: HigherIsBetter}}`, []string{"must be no more than 253"}},
+	{"a name of 64 characters", `{kind: KPI, metadata: {name: ` + strings.Repeat("a", 64) + `}, spec: {provider: {name: warehouse}, query: up, direction: HigherIsBetter}}`, []string{atMost63}},
+
+	{"an address with credentials", providerWith(`address: "https://me:secret@prometheus.example"`), []string{noURL}},
+	{"an address of another protocol", providerWith(`address: "ftp://prometheus.example"`), []string{noURL}},
+	{"an address with a query", providerWith(`address: "https://prometheus.example/?tenant=1"`), []string{noURL}},
+	{"a bearer token and a user name", providerWith(`address: "https://prometheus.example", bearerToken: {name: s, key: k}, basicAuth: {username: {name: s, key: u}, password: {name: s, key: p}}`), []string{"bearerToken and basicAuth exclude each other"}},
+	{"TLS settings for an address without TLS", providerWith(`address: "http://prometheus.example", tls: {ca: {name: s, key: k}}`), []string{"tls needs an address that begins with https://"}},
+	{"a client certificate without its key", providerWith(`address: "https://prometheus.example", tls: {certificate: {name: s, key: k}}`), []string{"certificate and privateKey must be set together"}},
+	{"a secret without the key in it", providerWith(`address: "https://prometheus.example", bearerToken: {name: s}`), []string{"bearerToken.key", "Required value"}},
+	{"a password instead of a reference to one", providerWith(`address: "https://prometheus.example", bearerToken: "abc"`), []string{"bearerToken", "must be of type object"}},
+	{"a provider without a source", `{kind: MetricProvider, metadata: {name: refused}, spec: {}}`, []string{"spec"}},
+
+	{"a region with a space", siteWith(`region: north sea`), []string{"must be usable in a selector"}},
+	{"an unknown business mode", siteWith(`businessMode: Barter`), []string{"Unsupported value", "KeyAccount"}},
+	{"a negative number of users", siteWith(`users: -5`), []string{"users", "greater than or equal to 0"}},
+	{"an attribute whose key cannot stand in a query", siteWith(`attributes: {"crm tenant": x}`), []string{"keys must start with a letter"}},
+	{"a site whose name has a dot", `{kind: RolloutSite, metadata: {name: berlin.mitte}, spec: {region: emea}}`, []string{noLabel}},
+}

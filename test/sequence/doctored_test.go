@@ -1,0 +1,213 @@
+package sequence
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+)
+
+func on(minutes int) metav1.Time { return metav1.NewTime(began.Add(time.Duration(minutes) * minute)) }
+
+func passedOn(minutes int) *metav1.Time {
+	t := on(minutes)
+	return &t
+}
+
+// innocent is a step with nothing wrong: hq has passed prepare and migrate, and golive passes now.
+func innocent() *step {
+	a := newQuickAPI()
+	for _, o := range programme("").objects {
+		must(a.Create(context.Background(), clone(o)))
+	}
+	rollout := all[*v1alpha1.CRMRollout](a)[0]
+	before := &v1alpha1.SiteRollout{ObjectMeta: named("crm.hq"), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: "hq", Wave: "pilot", AdmittedThrough: "golive"}}
+	st := &before.Status
+	st.State, st.CurrentPhase = v1alpha1.SiteProving, "golive"
+	st.Phases = []v1alpha1.PhaseRecord{
+		{Name: "prepare", Attempt: 1, StartedAt: on(0), PassedAt: passedOn(20)},
+		{Name: "migrate", Attempt: 1, StartedAt: on(20), PassedAt: passedOn(55)},
+		{Name: "golive", Attempt: 1, StartedAt: on(55)},
+	}
+	from := v1alpha1.SitePending
+	tell := func(to v1alpha1.SiteState, reason string) {
+		st.Transitions = append(st.Transitions, v1alpha1.Transition{Sequence: int64(len(st.Transitions) + 1), From: from, To: to, Reason: reason})
+		from = to
+	}
+	tell(v1alpha1.SiteWaiting, v1alpha1.ReasonCreated)
+	for range 2 {
+		tell(v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted)
+		tell(v1alpha1.SiteWaiting, v1alpha1.ReasonPhasePassed)
+	}
+	tell(v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted)
+	after := before.DeepCopy()
+	st = &after.Status
+	st.Phases[2].PassedAt, st.State, st.CurrentPhase = passedOn(70), v1alpha1.SiteCompleted, ""
+	tell(v1alpha1.SiteCompleted, v1alpha1.ReasonPhasePassed)
+	berlin := &v1alpha1.SiteRollout{ObjectMeta: named("crm.berlin"), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: "berlin", Wave: "region"}}
+	return &step{before: before, after: after, scene: scene{
+		turn: &turn{request: request{ofMoves, types.NamespacedName{}}, rollout: clone(rollout), sites: []v1alpha1.RolloutSite{*site("hq", "pilot"), *site("berlin", "region")}},
+		now:  on(70).Time, api: a, rollout: rollout, siteRollouts: []*v1alpha1.SiteRollout{after, berlin},
+	}}
+}
+
+// admitsBerlin turns the step into the admission of berlin to its first phase.
+func (s *step) admitsBerlin() {
+	s.before = s.siteRollouts[1]
+	s.after = s.before.DeepCopy()
+	s.after.Spec.AdmittedThrough = "prepare"
+	s.siteRollouts[1] = s.after
+	s.turn.request.controller = ofRollouts
+}
+
+// migrates turns the step into one in which migrate passes, on a log of one good value every 5m since the phase began.
+func (s *step) migrates() {
+	for _, sr := range []*v1alpha1.SiteRollout{s.before, s.after} {
+		sr.Status.Phases = sr.Status.Phases[:2]
+	}
+	s.before.Status.Phases[1].PassedAt = nil
+	s.before.Status.Transitions = s.before.Status.Transitions[:4]
+	s.after.Status.Transitions = s.after.Status.Transitions[:5]
+	s.after.Status.State, s.after.Status.CurrentPhase = v1alpha1.SiteWaiting, "golive"
+	s.now = on(55).Time
+	for m := 0; m <= 55; m += 5 {
+		s.log = append(s.log, reading{kpi: "duplicates", at: on(m).Time, values: map[string]float64{"hq": 0.01}})
+	}
+}
+
+// spoilings break an innocent step, each in one way. The first are innocent as well.
+var spoilings = []struct {
+	broken string
+	how    string
+	spoil  func(*step)
+}{
+	{"", "nothing is wrong", func(*step) {}},
+	{"", "a wave begins after the one before it", (*step).admitsBerlin},
+	{"", "a gate passes on proof", (*step).migrates},
+	{"phases are started in the order of the plan", "a phase is skipped", func(s *step) { s.after.Status.Phases[1].Name = "golive" }},
+	{"a phase starts after the one before it has passed", "it has not passed", func(s *step) { s.after.Status.Phases[1].PassedAt = nil }},
+	{"a phase starts after the one before it has passed", "it passed later", func(s *step) { s.after.Status.Phases[1].PassedAt = passedOn(56) }},
+	{"what is recorded never changes", "a passed record changes", func(s *step) { s.after.Status.Phases[0].PassedAt = passedOn(19) }},
+	{"what is recorded never changes", "a start changes", func(s *step) { s.after.Status.Phases[2].StartedAt = on(56) }},
+	{"what is recorded never changes", "a record is lost", func(s *step) { s.after.Status.Phases = s.after.Status.Phases[:2] }},
+	{"transitions are told once, in order and for good", "one changes", func(s *step) { s.after.Status.Transitions[1].Message = "another" }},
+	{"transitions are told once, in order and for good", "one is lost", func(s *step) { s.after.Status.Transitions = s.after.Status.Transitions[:6] }},
+	{"transitions are told once, in order and for good", "one is told twice", func(s *step) {
+		s.after.Status.Transitions = append(s.after.Status.Transitions, s.after.Status.Transitions[6])
+	}},
+	{"the state agrees with the records", "completed with a phase that runs", func(s *step) { s.after.Status.Phases[2].PassedAt = nil }},
+	{"a site starts only the phase that it is admitted to", "it is admitted to less", func(s *step) {
+		s.before.Spec.AdmittedThrough, s.before.Status.Phases = "migrate", s.before.Status.Phases[:2]
+	}},
+	{"maxConcurrent", "hq is in flight as well", func(s *step) {
+		one := int32(1)
+		s.turn.rollout.Spec.MaxConcurrent = &one
+		s.admitsBerlin()
+		s.siteRollouts[0] = s.siteRollouts[0].DeepCopy()
+		s.siteRollouts[0].Status.Phases[2].PassedAt = nil
+	}},
+	{"no site begins before its wave", "hq has not completed", func(s *step) {
+		s.admitsBerlin()
+		s.siteRollouts[0].Status.Phases[2].PassedAt = nil
+	}},
+	{"no site begins before its wave", "a site of the pilot has no SiteRollout yet", func(s *step) {
+		s.admitsBerlin()
+		s.turn.sites = append(s.turn.sites, *site("kiel", "pilot"))
+	}},
+	{"no site begins before its wave", "the pilot has no site", func(s *step) {
+		s.admitsBerlin()
+		s.siteRollouts, s.turn.sites = s.siteRollouts[1:], nil
+	}},
+	{"nothing past through", "golive is started", func(s *step) {
+		s.before.Status.Phases, s.turn.rollout.Spec.Through = s.before.Status.Phases[:2], "migrate"
+	}},
+	{"nothing past through", "golive is admitted", func(s *step) { s.before.Spec.AdmittedThrough, s.turn.rollout.Spec.Through = "migrate", "migrate" }},
+	{"nothing while suspended", "a site is admitted", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Suspend = true
+	}},
+	{"nothing while suspended", "a phase starts", func(s *step) {
+		s.before.Status.Phases, s.turn.rollout.Spec.Suspend = s.before.Status.Phases[:2], true
+	}},
+	{"nothing while the plan is invalid", "a phase does not exist", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Phases = append(s.turn.rollout.Spec.Phases, v1alpha1.LocalReference{Name: "optimise"})
+	}},
+	{"a phase soaks", "it passes too early", func(s *step) { s.after.Status.Phases[2].PassedAt = passedOn(69) }},
+	{"a gate passes on proof only", "nothing was measured", func(s *step) { s.migrates(); s.log = nil }},
+	{"a gate passes on proof only", "the last measurement failed", func(s *step) { s.migrates(); s.log = append(s.log, reading{kpi: "duplicates", failed: true}) }},
+	{"a gate passes on proof only", "the last value is no number", func(s *step) { s.migrates(); s.log[11].values["hq"] = notANumber }},
+	{"a gate passes on proof only", "the site has no value", func(s *step) { s.migrates(); delete(s.log[11].values, "hq") }},
+	{"a gate passes on proof only", "the last value is bad", func(s *step) { s.migrates(); s.log[11].values["hq"] = 0.03 }},
+	{"a gate passes on proof only", "a value in the hold was bad", func(s *step) { s.migrates(); s.log[7].values["hq"] = 0.03 }},
+	{"a gate passes on proof only", "the hold has a long gap", func(s *step) { s.migrates(); s.log = slices.Delete(s.log, 7, 11) }},
+	{"a gate passes on proof only", "the last value is stale", func(s *step) { s.migrates(); s.now = on(76).Time }},
+	{"a gate passes on proof only", "the hold is short", func(s *step) { s.migrates(); s.log = s.log[:11]; s.now = on(54).Time }},
+	{"a gate passes on proof only", "the hold began before the attempt", func(s *step) {
+		s.migrates()
+		s.before.Status.Phases[1].StartedAt, s.after.Status.Phases[1].StartedAt = on(25), on(25)
+	}},
+	{"a site that has begun stays", "it is deleted", func(s *step) { s.after = nil }},
+}
+
+// TestInvariantsCanFail spoils an innocent step in one way after the other, and sees that the judge tells.
+func TestInvariantsCanFail(t *testing.T) {
+	told := map[string]bool{}
+	for _, tc := range spoilings {
+		told[tc.broken] = true
+		t.Run(tc.broken+"/"+tc.how, func(t *testing.T) {
+			s := innocent()
+			tc.spoil(s)
+			var found []string
+			for name, check := range invariants {
+				if check(*s) != "" {
+					found = append(found, name)
+				}
+			}
+			if tc.broken == "" && len(found) > 0 {
+				t.Errorf("the judge complains about an innocent step: %q", found)
+			}
+			if tc.broken != "" && !slices.Contains(found, tc.broken) {
+				t.Errorf("the judge found %q, want %q among them", found, tc.broken)
+			}
+		})
+	}
+	for name := range invariants {
+		if !told[name] {
+			t.Errorf("no test breaks %q", name)
+		}
+	}
+}
+
+// TestSpoiltCache sees that an object of the cache which somebody changed is found.
+func TestSpoiltCache(t *testing.T) {
+	s := newSim(programme(""), newQuickAPI(), nil)
+	if found := s.op.cache.spoilt(); found != "" {
+		t.Fatalf("a fresh cache is said to be spoilt: %s", found)
+	}
+	for _, o := range s.op.cache.objects["CRMRollout"] {
+		o.(*v1alpha1.CRMRollout).Spec.Suspend = true
+	}
+	if diff := cmp.Diff("CRMRollout crm/crm was changed in the cache", s.op.cache.spoilt()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestNoPatchWithoutLock sees that the API server of the random orders refuses a patch that could overwrite somebody else's.
+func TestNoPatchWithoutLock(t *testing.T) {
+	a := newQuickAPI()
+	original := site("hq", "pilot")
+	must(a.Create(context.Background(), original))
+	changed := clone(original)
+	changed.Labels["wave"] = "region"
+	if err := a.Patch(context.Background(), changed, client.MergeFrom(original)); err == nil {
+		t.Error("a patch without a resourceVersion was accepted")
+	}
+}

@@ -1,0 +1,222 @@
+package sequence
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+)
+
+// judge knows what must never happen, and looks at every write for it.
+type judge struct{ broken []string }
+
+// scene is what the judge sees: the truth of the API server and of the source, and what the reconcile that writes has read.
+type scene struct {
+	turn *turn
+	now  time.Time
+	log  []reading
+	api  *api
+	// rollout as it is on the API server; nil when there is none.
+	rollout *v1alpha1.CRMRollout
+	// siteRollouts as they are on the API server, after the write.
+	siteRollouts []*v1alpha1.SiteRollout
+}
+
+// step is a write to a SiteRollout by the operator.
+type step struct {
+	scene
+	// before is nil when the object was created, after is nil when it was deleted.
+	before, after *v1alpha1.SiteRollout
+}
+
+// invariants return what is broken, or nothing.
+var invariants = map[string]func(step) string{
+	"phases are started in the order of the plan":         inOrder,
+	"a phase starts after the one before it has passed":   passedBeforeNext,
+	"what is recorded never changes":                      recordsStay,
+	"transitions are told once, in order and for good":    storyStays,
+	"the state agrees with the records":                   stateAgrees,
+	"a site starts only the phase that it is admitted to": startsAdmitted,
+	"maxConcurrent":                     withinLimit,
+	"no site begins before its wave":    afterBarrier,
+	"nothing past through":              notPastThrough,
+	"nothing while suspended":           notSuspended,
+	"nothing while the plan is invalid": validPlan,
+	"a phase soaks":                     soaked,
+	"a gate passes on proof only":       provedGates,
+	"a site that has begun stays":       begunStays,
+}
+
+// change judges one change. People may do what they like.
+func (j *judge) change(at scene, c change) {
+	sr, ok := c.object().(*v1alpha1.SiteRollout)
+	if !ok || at.turn == nil {
+		return
+	}
+	s := step{scene: at}
+	if c.old != nil {
+		s.before = c.old.(*v1alpha1.SiteRollout)
+	}
+	if c.now != nil {
+		s.after = sr
+	}
+	for name, check := range invariants {
+		if problem := check(s); problem != "" {
+			j.broken = append(j.broken, fmt.Sprintf("%s %s: %s: %s (%s)", at.now.Format("15:04:05"), sr.Spec.Site, name, problem, at.turn.request))
+		}
+	}
+	slices.Sort(j.broken)
+}
+
+// records returns the phases of a SiteRollout that may not exist.
+func records(sr *v1alpha1.SiteRollout) []v1alpha1.PhaseRecord {
+	if sr == nil {
+		return nil
+	}
+	return sr.Status.Phases
+}
+
+// phases are the names of the phases of the plan that the reconcile has read.
+func (s step) phases() []string {
+	var names []string
+	for _, p := range s.turn.rollout.Spec.Phases {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func (s step) indexOf(phase string) int { return slices.Index(s.phases(), phase) }
+
+// started returns the phase that the write starts, or "".
+func (s step) started() string {
+	if now := records(s.after); len(now) > len(records(s.before)) {
+		return now[len(now)-1].Name
+	}
+	return ""
+}
+
+// passed returns the record of the phase that the write passes, or nil.
+func (s step) passed() *v1alpha1.PhaseRecord {
+	now, was := records(s.after), records(s.before)
+	for i := range now {
+		if now[i].PassedAt != nil && (i >= len(was) || was[i].PassedAt == nil) {
+			return &now[i]
+		}
+	}
+	return nil
+}
+
+// admitted returns the phase that the write admits the site to, or "".
+func (s step) admitted() string {
+	switch {
+	case s.after == nil, s.before != nil && s.before.Spec.AdmittedThrough == s.after.Spec.AdmittedThrough:
+		return ""
+	}
+	return s.after.Spec.AdmittedThrough
+}
+
+func inOrder(s step) string {
+	plan := s.phases()
+	for i, r := range records(s.after) {
+		if i >= len(plan) || r.Name != plan[i] {
+			return fmt.Sprintf("phase number %d is %s", i+1, r.Name)
+		}
+	}
+	return ""
+}
+
+func passedBeforeNext(s step) string {
+	all := records(s.after)
+	for i := 1; i < len(all); i++ {
+		if all[i-1].PassedAt == nil || all[i-1].PassedAt.After(all[i].StartedAt.Time) {
+			return fmt.Sprintf("%s started at %s", all[i].Name, stamp(&all[i].StartedAt))
+		}
+	}
+	return ""
+}
+
+func recordsStay(s step) string {
+	if s.after == nil {
+		return ""
+	}
+	now := records(s.after)
+	for i, r := range records(s.before) {
+		switch {
+		case i >= len(now):
+			return r.Name + " is lost"
+		case r.PassedAt != nil && !equality.Semantic.DeepEqual(r, now[i]):
+			return r.Name + " had passed"
+		case r.Name != now[i].Name || r.Attempt != now[i].Attempt || !r.StartedAt.Equal(&now[i].StartedAt):
+			return r.Name + " had started"
+		}
+	}
+	return ""
+}
+
+func storyStays(s step) string {
+	if s.after == nil {
+		return ""
+	}
+	now := s.after.Status.Transitions
+	if s.before != nil {
+		for i, t := range s.before.Status.Transitions {
+			if i >= len(now) || !equality.Semantic.DeepEqual(t, now[i]) {
+				return fmt.Sprintf("transition %d was changed or lost", t.Sequence)
+			}
+		}
+	}
+	starts, passes := 0, 0
+	from := v1alpha1.SitePending
+	for i, t := range now {
+		if t.Sequence != int64(i+1) || t.From != from {
+			return fmt.Sprintf("transition %d comes from %s", t.Sequence, t.From)
+		}
+		from = t.To
+		switch t.Reason {
+		case v1alpha1.ReasonPhaseStarted:
+			starts++
+		case v1alpha1.ReasonPhasePassed:
+			passes++
+		}
+	}
+	all := records(s.after)
+	passed := slices.IndexFunc(all, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
+	if passed < 0 {
+		passed = len(all)
+	}
+	if starts != len(all) || passes != passed {
+		return fmt.Sprintf("%d starts and %d passes are told of %d phases, %d of them passed", starts, passes, len(all), passed)
+	}
+	return ""
+}
+
+func stateAgrees(s step) string {
+	if s.after == nil || s.turn.request.controller != ofMoves {
+		return ""
+	}
+	st := s.after.Status
+	runs := len(st.Phases) > 0 && st.Phases[len(st.Phases)-1].PassedAt == nil
+	shown := st.State == v1alpha1.SiteProving || st.State == v1alpha1.SiteHeld
+	done := len(st.Phases) == len(s.phases()) && !runs
+	if runs != shown || (st.State == v1alpha1.SiteCompleted) != (done && st.State != v1alpha1.SiteWaiting) {
+		return fmt.Sprintf("%s with %d phases", st.State, len(st.Phases))
+	}
+	return ""
+}
+
+func startsAdmitted(s step) string {
+	if phase := s.started(); phase != "" && (s.before == nil || s.indexOf(s.before.Spec.AdmittedThrough) < s.indexOf(phase)) {
+		return phase + " was started"
+	}
+	return ""
+}
+
+func begunStays(s step) string {
+	if s.after == nil && len(records(s.before)) > 0 {
+		return "its SiteRollout was deleted"
+	}
+	return ""
+}

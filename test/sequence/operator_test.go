@@ -1,0 +1,230 @@
+package sequence
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/controllers/crmrollout"
+	"github.com/crmops/rollout-operator/controllers/definition"
+	measuring "github.com/crmops/rollout-operator/controllers/kpi"
+	"github.com/crmops/rollout-operator/controllers/metricprovider"
+	"github.com/crmops/rollout-operator/controllers/siterollout"
+	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/provider"
+)
+
+// The controllers of the operator.
+const (
+	ofProviders = "metricprovider"
+	ofKPIs      = "kpi"
+	ofPhases    = "rolloutphase"
+	ofGates     = "acceptancegate"
+	ofSites     = "rolloutsite"
+	ofRollouts  = "crmrollout"
+	ofMoves     = "siterollout"
+)
+
+// request is a reconcile to run.
+type request struct {
+	controller string
+	key        types.NamespacedName
+}
+
+func (r request) String() string { return r.controller + " " + r.key.Name }
+
+// operator is one process: the real reconcilers with everything that they keep in memory. Another process begins with nothing.
+type operator struct {
+	cache       *cache
+	reconcilers map[string]reconcile.Reconciler
+	moves       *siterollout.Reconciler
+	providers   *provider.Registry
+	// measured are the KPIs whose new values the sites have not been told of.
+	measured []types.NamespacedName
+}
+
+// surroundings are what a process finds around it.
+type surroundings struct {
+	client client.Client
+	live   client.Reader
+	clock  clock.PassiveClock
+	events *recorder
+}
+
+func start(c *cache, s surroundings) *operator {
+	o := &operator{cache: c, providers: provider.NewRegistry()}
+	store, budget := measure.NewStore(), measure.NewRefreshBudget()
+	store.Listen(func(k types.NamespacedName) { o.measured = append(o.measured, k) })
+	o.moves = &siterollout.Reconciler{Client: s.client, Store: store, Budget: budget, Events: s.events, Clock: s.clock}
+	checker := func(kind definition.Kind) reconcile.Reconciler {
+		return &definition.Reconciler{Client: s.client, Clock: s.clock, Kind: kind}
+	}
+	o.reconcilers = map[string]reconcile.Reconciler{
+		ofProviders: &metricprovider.Reconciler{Client: s.client, Secrets: s.live, Providers: o.providers, Clock: s.clock},
+		ofKPIs:      &measuring.Reconciler{Client: s.client, Providers: o.providers, Store: store, Budget: budget, Events: s.events, Clock: s.clock},
+		ofPhases:    checker(definition.Phases),
+		ofGates:     checker(definition.Gates),
+		ofSites:     checker(definition.Sites),
+		ofMoves:     o.moves,
+		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Budget: budget, Events: s.events, Clock: s.clock},
+	}
+	return o
+}
+
+// recorder takes events down.
+type recorder struct {
+	said func(about client.Object, reason, note string)
+}
+
+// Eventf takes one event down.
+func (r *recorder) Eventf(regarding, _ runtime.Object, _, reason, _, note string, args ...any) {
+	r.said(regarding.(client.Object), reason, fmt.Sprintf(note, args...))
+}
+
+// watch is one line of a controller's SetupWithManager: which changes of a kind ask for which reconciles.
+type watch struct {
+	kind       string
+	lets       func(change) bool
+	controller string
+	asks       func(*operator, client.Object) []types.NamespacedName
+}
+
+// watches repeat every SetupWithManager.
+var watches = []watch{
+	{"MetricProvider", respecified, ofProviders, itself},
+	{"KPI", respecified, ofKPIs, itself},
+	{"MetricProvider", usableOrRespecified, ofKPIs, kpisOfProvider},
+	{"RolloutPhase", respecified, ofPhases, itself},
+	{"AcceptanceGate", respecified, ofPhases, every("RolloutPhase")},
+	{"KPI", respecified, ofPhases, every("RolloutPhase")},
+	{"AcceptanceGate", respecified, ofGates, itself},
+	{"KPI", respecified, ofGates, every("AcceptanceGate")},
+	{"RolloutSite", respecified, ofSites, itself},
+	{"RolloutSite", respecified, ofSites, stalledSites},
+	{"CRMRollout", respecified, ofRollouts, itself},
+	{"SiteRollout", always, ofRollouts, owner},
+	{"RolloutSite", respecifiedOrLabelled, ofRollouts, every("CRMRollout")},
+	{"RolloutPhase", respecified, ofRollouts, every("CRMRollout")},
+	{"AcceptanceGate", respecified, ofRollouts, every("CRMRollout")},
+	{"KPI", always, ofRollouts, every("CRMRollout")},
+	{"SiteRollout", always, ofMoves, itself},
+	{"CRMRollout", wavesChangedOrRespecified, ofMoves, siteRollouts(catalogue.FieldRollout)},
+	{"RolloutPhase", respecified, ofMoves, every("SiteRollout")},
+	{"AcceptanceGate", respecified, ofMoves, every("SiteRollout")},
+	{"KPI", respecified, ofMoves, every("SiteRollout")},
+	{"RolloutSite", func(change) bool { return false }, ofMoves, siteRollouts(catalogue.FieldSite)},
+}
+
+// asked returns the reconciles that a change asks for. Objects that come or go pass every predicate of the operator.
+func (o *operator) asked(c change) []request {
+	var requests []request
+	kind := kindOf(c.object())
+	for _, w := range watches {
+		if w.kind != kind || (c.old != nil && c.now != nil && !w.lets(c)) {
+			continue
+		}
+		for _, key := range w.asks(o, c.object()) {
+			requests = append(requests, request{w.controller, key})
+		}
+	}
+	return requests
+}
+
+// told returns the reconciles that new values of a KPI ask for.
+func (o *operator) told(measured types.NamespacedName) []request {
+	about := &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Namespace: measured.Namespace, Name: measured.Name}}
+	var requests []request
+	for _, r := range o.moves.MeasuredWith(context.Background(), about) {
+		requests = append(requests, request{ofMoves, r.NamespacedName})
+	}
+	slices.SortFunc(requests, func(a, b request) int { return cmp.Compare(a.String(), b.String()) }) // they come out of a map
+	return requests
+}
+
+func always(change) bool { return true }
+
+func respecified(c change) bool { return c.old.GetGeneration() != c.now.GetGeneration() }
+
+func respecifiedOrLabelled(c change) bool {
+	return respecified(c) || !reflect.DeepEqual(c.old.GetLabels(), c.now.GetLabels())
+}
+
+func usableOrRespecified(c change) bool {
+	ready := func(o client.Object) bool {
+		return meta.IsStatusConditionTrue(o.(*v1alpha1.MetricProvider).Status.Conditions, v1alpha1.ConditionReady)
+	}
+	return respecified(c) || ready(c.old) != ready(c.now)
+}
+
+func wavesChangedOrRespecified(c change) bool {
+	waves := func(o client.Object) map[string][2]string {
+		states := map[string][2]string{}
+		for _, w := range o.(*v1alpha1.CRMRollout).Status.Waves {
+			states[w.Name] = [2]string{string(w.State), w.Message}
+		}
+		return states
+	}
+	return respecified(c) || !reflect.DeepEqual(waves(c.old), waves(c.now))
+}
+
+func itself(_ *operator, o client.Object) []types.NamespacedName {
+	return []types.NamespacedName{client.ObjectKeyFromObject(o)}
+}
+
+func owner(_ *operator, o client.Object) []types.NamespacedName {
+	ref := metav1.GetControllerOf(o)
+	if ref == nil {
+		return nil
+	}
+	return []types.NamespacedName{{Namespace: o.GetNamespace(), Name: ref.Name}}
+}
+
+func (o *operator) known(kind string, wanted func(client.Object) bool) []types.NamespacedName {
+	var keys []types.NamespacedName
+	for _, key := range sorted(o.cache.objects[kind]) {
+		if wanted(o.cache.objects[kind][key]) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func every(kind string) func(*operator, client.Object) []types.NamespacedName {
+	return func(o *operator, _ client.Object) []types.NamespacedName {
+		return o.known(kind, func(client.Object) bool { return true })
+	}
+}
+
+func kpisOfProvider(o *operator, changed client.Object) []types.NamespacedName {
+	return o.known("KPI", func(k client.Object) bool { return k.(*v1alpha1.KPI).Spec.Provider.Name == changed.GetName() })
+}
+
+func stalledSites(o *operator, _ client.Object) []types.NamespacedName {
+	return o.known("RolloutSite", func(s client.Object) bool {
+		return meta.IsStatusConditionTrue(s.(*v1alpha1.RolloutSite).Status.Conditions, v1alpha1.ConditionStalled)
+	})
+}
+
+func siteRollouts(field string) func(*operator, client.Object) []types.NamespacedName {
+	return func(o *operator, about client.Object) []types.NamespacedName {
+		return o.known("SiteRollout", func(s client.Object) bool {
+			spec := s.(*v1alpha1.SiteRollout).Spec
+			if field == catalogue.FieldSite {
+				return spec.Site == about.GetName()
+			}
+			return spec.Rollout == about.GetName()
+		})
+	}
+}
