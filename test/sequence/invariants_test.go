@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,22 +12,15 @@ import (
 )
 
 // complete reports whether a site has passed every phase of the plan.
-func (s step) complete(sr *v1alpha1.SiteRollout) bool {
-	all := sr.Status.Phases
-	return len(all) == len(s.phases()) && all[len(all)-1].PassedAt != nil
-}
+func (s step) complete(sr *v1alpha1.SiteRollout) bool { return s.next(sr) == "" }
 
 // inFlight counts the sites that may start a phase or are in one.
 func (s step) inFlight() int {
 	count := 0
 	for _, sr := range s.siteRollouts {
-		passed := 0
-		for _, r := range sr.Status.Phases {
-			if r.PassedAt != nil {
-				passed++
-			}
-		}
-		if passed < len(s.phases()) && s.indexOf(sr.Spec.AdmittedThrough) >= passed {
+		running := slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
+		next := s.next(sr)
+		if running || (next != "" && sr.Spec.AdmittedThrough == next) {
 			count++
 		}
 	}

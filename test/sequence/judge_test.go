@@ -118,11 +118,25 @@ func (s step) admitted() string {
 	return s.after.Spec.AdmittedThrough
 }
 
+// inOrder holds a phase that starts to the plan that the reconcile has read: it must be the first that the site has not passed.
 func inOrder(s step) string {
-	plan := s.phases()
-	for i, r := range records(s.after) {
-		if i >= len(plan) || r.Name != plan[i] {
-			return fmt.Sprintf("phase number %d is %s", i+1, r.Name)
+	was := map[string]bool{}
+	for _, r := range records(s.before) {
+		was[r.Name] = true
+	}
+	for _, r := range records(s.after) {
+		if next := s.next(s.before); !was[r.Name] && r.Name != next {
+			return fmt.Sprintf("%s begins, %s comes next", r.Name, next)
+		}
+	}
+	return ""
+}
+
+// next returns the first phase of the plan that a site has not passed, or "".
+func (s step) next(sr *v1alpha1.SiteRollout) string {
+	for _, phase := range s.phases() {
+		if !slices.ContainsFunc(records(sr), func(r v1alpha1.PhaseRecord) bool { return r.Name == phase && r.PassedAt != nil }) {
+			return phase
 		}
 	}
 	return ""

@@ -23,6 +23,7 @@ import (
 	"github.com/crmops/rollout-operator/controllers/siterollout"
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
+	planning "github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
 )
 
@@ -112,7 +113,7 @@ var watches = []watch{
 	{"AcceptanceGate", respecified, ofGates, itself},
 	{"KPI", respecified, ofGates, every("AcceptanceGate")},
 	{"RolloutSite", respecified, ofSites, itself},
-	{"RolloutSite", respecified, ofSites, stalledSites},
+	{"RolloutSite", respecified, ofSites, calledTheSame},
 	{"CRMRollout", respecified, ofRollouts, itself},
 	{"SiteRollout", always, ofRollouts, owner},
 	{"RolloutSite", respecifiedOrLabelled, ofRollouts, every("CRMRollout")},
@@ -135,8 +136,16 @@ func (o *operator) asked(c change) []request {
 		if w.kind != kind || (c.old != nil && c.now != nil && !w.lets(c)) {
 			continue
 		}
-		for _, key := range w.asks(o, c.object()) {
-			requests = append(requests, request{w.controller, key})
+		// A change is mapped twice, as controller-runtime does: as the object was, and as it is.
+		for _, about := range []client.Object{c.old, c.now} {
+			if about == nil {
+				continue
+			}
+			for _, key := range w.asks(o, about) {
+				if r := (request{w.controller, key}); !slices.Contains(requests, r) {
+					requests = append(requests, r)
+				}
+			}
 		}
 	}
 	return requests
@@ -211,9 +220,9 @@ func kpisOfProvider(o *operator, changed client.Object) []types.NamespacedName {
 	return o.known("KPI", func(k client.Object) bool { return k.(*v1alpha1.KPI).Spec.Provider.Name == changed.GetName() })
 }
 
-func stalledSites(o *operator, _ client.Object) []types.NamespacedName {
+func calledTheSame(o *operator, about client.Object) []types.NamespacedName {
 	return o.known("RolloutSite", func(s client.Object) bool {
-		return meta.IsStatusConditionTrue(s.(*v1alpha1.RolloutSite).Status.Conditions, v1alpha1.ConditionStalled)
+		return planning.SiteID(s.(*v1alpha1.RolloutSite)) == planning.SiteID(about.(*v1alpha1.RolloutSite))
 	})
 }
 

@@ -83,6 +83,12 @@ func ofLimits() []scenario {
 	more := declared(site("nice", "region"), site("oslo", "region"))
 	return []scenario{
 		programme("one-at-a-time", plan(limit(1)), more, lasting(7*hour)),
+		programme("phase-put-in-front", plan(limit(1)), more, lasting(9*hour), at(245*minute, "the plan gains a first phase", func(s *sim) {
+			create(phase("assess", "10m", ""))(s)
+			replan(func(spec *v1alpha1.CRMRolloutSpec) {
+				spec.Phases = append([]v1alpha1.LocalReference{{Name: "assess"}}, spec.Phases...)
+			})(s)
+		})),
 		programme("two-at-a-time", plan(limit(2)), more, lasting(5*hour)),
 		programme("a-held-site-keeps-its-place", plan(limit(1)), numbers("duplicates", "berlin", point{0, 0.05}, point{4 * hour, 0.01}), lasting(7*hour)),
 		programme("limit-lowered-and-raised", plan(limit(3)), more, lasting(5*hour),
