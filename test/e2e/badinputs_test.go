@@ -115,7 +115,7 @@ func tell(t *testing.T, namespace string, row broken) string {
 		}
 		all = conditionsOf(t, object)
 		found = meta.FindStatusCondition(all, row.condition)
-		return found != nil && found.Reason == row.reason && strings.Contains(found.Message, row.piece)
+		return found != nil && found.Reason == row.reason && strings.Contains(found.Message, row.piece) && found.ObservedGeneration == object.GetGeneration()
 	})
 	if string(found.Status) != row.status {
 		t.Errorf("%s is %s, want %s", row.condition, found.Status, row.status)

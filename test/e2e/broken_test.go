@@ -73,17 +73,24 @@ func brokenObjects() []broken {
 	stalled := func(input, manifests, kind, name, reason, piece string) broken {
 		return broken{input: input, manifests: manifests, kind: kind, name: name, condition: ready, status: "False", reason: reason, stalled: true, piece: piece}
 	}
+	// What is missing may be on its way, so it stalls nothing.
+	absent := func(input, manifests, kind, name, reason, piece string) broken {
+		row := stalled(input, manifests, kind, name, reason, piece)
+		row.stalled = false
+		return row
+	}
 	return []broken{
-		stalled("a phase that does not exist", rollout("no-phase", `phases: [{name: prepere}], `+nobody), "CRMRollout", "no-phase", v1alpha1.ReasonPlanInvalid, `RolloutPhase "prepere" does not exist`),
-		stalled("a gate that does not exist", `{kind: RolloutPhase, metadata: {name: no-gate}, spec: {exitGate: {name: used-dayly}}}`, "RolloutPhase", "no-gate", missing, `AcceptanceGate "used-dayly" does not exist`),
-		stalled("a rollout with a phase whose gate does not exist", rollout("no-gate", `phases: [{name: no-gate}], `+nobody), "CRMRollout", "no-gate", v1alpha1.ReasonPlanInvalid, `AcceptanceGate "used-dayly" does not exist`),
-		stalled("a criterion about a KPI that does not exist", `{kind: AcceptanceGate, metadata: {name: no-kpi}, spec: {criteria: [{name: records, kpi: compleetness, atLeast: "0.9"}]}}`, "AcceptanceGate", "no-kpi", missing, `KPI "compleetness" does not exist`),
-		stalled("a goal shown by a KPI that does not exist", rollout("no-goal", `phases: [{name: good}], goals: [{name: growth, successFactors: [{name: leads, kpis: [laeds]}]}], `+nobody), "CRMRollout", "no-goal", v1alpha1.ReasonPlanInvalid, `KPI "laeds" does not exist`),
+		absent("a phase that does not exist", rollout("no-phase", `phases: [{name: prepere}], `+nobody), "CRMRollout", "no-phase", v1alpha1.ReasonPlanInvalid, `RolloutPhase "prepere" does not exist`),
+		absent("a gate that does not exist", `{kind: RolloutPhase, metadata: {name: no-gate}, spec: {exitGate: {name: used-dayly}}}`, "RolloutPhase", "no-gate", missing, `AcceptanceGate "used-dayly" does not exist`),
+		absent("a rollout with a phase whose gate does not exist", rollout("no-gate", `phases: [{name: no-gate}], `+nobody), "CRMRollout", "no-gate", v1alpha1.ReasonPlanInvalid, `AcceptanceGate "used-dayly" does not exist`),
+		absent("a criterion about a KPI that does not exist", `{kind: AcceptanceGate, metadata: {name: no-kpi}, spec: {criteria: [{name: records, kpi: compleetness, atLeast: "0.9"}]}}`, "AcceptanceGate", "no-kpi", missing, `KPI "compleetness" does not exist`),
+		absent("a goal shown by a KPI that does not exist", rollout("no-goal", `phases: [{name: good}], goals: [{name: growth, successFactors: [{name: leads, kpis: [laeds]}]}], `+nobody), "CRMRollout", "no-goal", v1alpha1.ReasonPlanInvalid, `KPI "laeds" does not exist`),
 		stalled("waves that wait for each other", rollout("circle", `phases: [{name: good}], waves: [{name: a, selector: {matchLabels: {in: nothing}}, after: {wave: b}}, {name: b, selector: {matchLabels: {in: nothing}}}]`), "CRMRollout", "circle", v1alpha1.ReasonPlanInvalid, "a after b after a"),
 		stalled("a selector that cannot be evaluated", rollout("selector", `phases: [{name: good}], waves: [{name: a, selector: {matchExpressions: [{key: in, operator: In}]}}]`), "CRMRollout", "selector", v1alpha1.ReasonPlanInvalid, "correct the selector"),
 		{input: "waves that select no site", manifests: rollout("empty", `phases: [{name: good}], `+nobody), kind: "CRMRollout", name: "empty", condition: progressing, status: "False", reason: v1alpha1.ReasonNoSites, piece: "no wave selects a site"},
 		stalled("values that are stale before the next one", kpi("stale", "good", ", interval: 10m, staleAfter: 5m"), "KPI", "stale", invalid, "shorter than spec.interval"),
 		stalled("a gate with a KPI that is invalid", `{kind: AcceptanceGate, metadata: {name: stale-kpi}, spec: {criteria: [{name: s, kpi: stale, atLeast: "0.9"}]}}`, "AcceptanceGate", "stale-kpi", invalid, "KPI/stale spec.staleAfter"),
+		stalled("a threshold on the wrong side of its KPI", `{kind: AcceptanceGate, metadata: {name: inverted}, spec: {criteria: [{name: good, kpi: good, atMost: "0.9"}]}}`, "AcceptanceGate", "inverted", invalid, "accepts sites for being bad"),
 		stalled("a slot in a query that means nothing", kpi("slot", "rate(x[{{windwo}}])", ""), "KPI", "slot", invalid, "{{windwo}}, which means nothing"),
 		stalled("a query over a window that is not set", kpi("window", "rate(x[{{window}}])", ""), "KPI", "window", invalid, "set spec.window"),
 		stalled("a query for one site that is asked for all", kpi("scope", `x{site="{{site}}"}`, ""), "KPI", "scope", invalid, "spec.scope to PerSite"),
@@ -114,6 +121,8 @@ func brokenProviders() []broken {
 			kind: "MetricProvider", name: "bad-ca", condition: ready, status: "False", reason: v1alpha1.ReasonInvalidSpec, stalled: true, piece: "no PEM certificate"},
 		{input: "a token with a line break in it", manifests: secret("lines", "token", `"a\nb"`) + provider("bad-token", `address: "$SOURCE", bearerToken: {name: lines, key: token}`),
 			kind: "MetricProvider", name: "bad-token", condition: ready, status: "False", reason: v1alpha1.ReasonInvalidSpec, stalled: true, piece: "line breaks"},
+		{input: "a timeout longer than anybody wants to wait", manifests: provider("patient", `address: "$SOURCE", timeout: 1w`),
+			kind: "MetricProvider", name: "patient", condition: ready, status: "False", reason: v1alpha1.ReasonInvalidSpec, stalled: true, piece: "timeout"},
 		{input: "a KPI whose provider cannot be used", manifests: `{kind: KPI, metadata: {name: no-secret}, spec: {provider: {name: no-secret}, direction: HigherIsBetter, query: good, interval: 2s}}`,
 			kind: "KPI", name: "no-secret", condition: ready, status: "False", reason: v1alpha1.ReasonProviderNotReady, piece: `Secret "tokn" does not exist`},
 	}
@@ -140,7 +149,7 @@ func brokenSources() []broken {
 		{input: "an answer that is one number for all", name: "scalar", reason: "InvalidResponse", piece: "returned a scalar", answer: fakeprom.Scalar(1)},
 		{input: "an answer without any value", name: "nothing", reason: v1alpha1.ReasonNoData, piece: "no value for any of the", answer: fakeprom.Fixed()},
 		{input: "an answer about other sites", name: "strangers", reason: v1alpha1.ReasonNoData, piece: "(2 values name no site here)", answer: fakeprom.Fixed(fakeprom.Site("oslo", 1), fakeprom.Site("rome", 1))},
-		{input: "an answer without the site label", name: "unlabelled", reason: v1alpha1.ReasonAmbiguousAnswer, piece: `carry no label "site"`, answer: fakeprom.Fixed(fakeprom.Sample{Value: 1}, fakeprom.Site("well", 1))},
+		{input: "an answer without the site label", name: "unlabelled", reason: v1alpha1.ReasonAmbiguousAnswer, piece: `carries no label "site"`, answer: fakeprom.Fixed(fakeprom.Sample{Value: 1}, fakeprom.Site("well", 1))},
 		{input: "two values for one site", name: "twice", reason: v1alpha1.ReasonAmbiguousAnswer, piece: "more than one value", answer: fakeprom.Fixed(fakeprom.Site("well", 1), fakeprom.Site("well", 2), fakeprom.Site("fine", 1))},
 		{input: "two values where one site is asked for", name: "each", reason: v1alpha1.ReasonAmbiguousAnswer, piece: "sum, avg or max", answer: fakeprom.Fixed(fakeprom.Sample{Value: 1}, fakeprom.Sample{Value: 2})},
 		{input: "a query about an attribute that no site has", name: "attribute", reason: v1alpha1.ReasonInvalidSpec, piece: "has nothing for {{attributes.tenant}}"},
@@ -197,7 +206,7 @@ func brokenNumbers() []broken {
 	}
 	return append(rows,
 		broken{input: "a site in front of a phase whose gate does not exist", manifests: `{kind: RolloutPhase, metadata: {name: stuck}, spec: {entryGate: {name: nowhere}}}` + alone("stuck", "stuck", "good"),
-			kind: "SiteRollout", name: "stuck.stuck", condition: ready, status: "False", reason: v1alpha1.ReasonPlanInvalid, stalled: true, piece: `AcceptanceGate "nowhere" does not exist`},
+			kind: "SiteRollout", name: "stuck.stuck", condition: ready, status: "False", reason: v1alpha1.ReasonPlanInvalid, piece: `AcceptanceGate "nowhere" does not exist`},
 		broken{input: "a site that is deleted in the middle of its rollout", manifests: alone("gone", "short", "good")[len("\n---\n"):], kind: "SiteRollout", name: "gone.gone",
 			condition: progressing, status: "False", reason: v1alpha1.ReasonSiteNotFound, piece: `RolloutSite "gone" does not exist any more`, meanwhile: leave})
 }
