@@ -18,16 +18,22 @@ type counts struct {
 	all    v1alpha1.SiteCounts
 	byWave map[string]*v1alpha1.SiteCounts
 	held   []string
+	// starting is the number of sites that were admitted and have not seen it yet. Without them a rollout would say at every border between two phases that
+	// all sites wait, and a moment later that they move.
+	starting int
 	// left are sites that began and that no wave selects any more. They belong to no wave's count and keep no wave from completing.
 	left []string
 }
 
 func count(s snapshot, d decision) counts {
-	c := counts{byWave: map[string]*v1alpha1.SiteCounts{}}
+	c := counts{byWave: map[string]*v1alpha1.SiteCounts{}, starting: len(d.Admissions)}
 	for site, wave := range d.wave {
 		state := v1alpha1.SitePending
 		if sr := s.existing[site]; sr != nil {
 			state = sr.Status.State
+			if known := admit.SiteOf(s.plan, sr); known.Admitted && !known.Running && sr.Status.ObservedGeneration != sr.Generation {
+				c.starting++
+			}
 		}
 		if wave == "" {
 			c.left = append(c.left, site)
@@ -96,16 +102,15 @@ func readiness(mistakes []plan.Mistake, failure error) func(status.Conditions) {
 	}
 }
 
-func conditions(s snapshot, d decision, changed *v1alpha1.CRMRollout, ready func(status.Conditions)) {
+func conditions(s snapshot, d decision, counted counts, changed *v1alpha1.CRMRollout, ready func(status.Conditions)) {
 	c := status.Conditions{List: &changed.Status.Conditions, Generation: changed.Generation, Now: metav1.NewTime(s.now)}
 	ready(c)
-	counted := count(s, d)
 	moving, reason, message := progress(s, d, counted)
 	if s.plan.Suspended && reason != v1alpha1.ReasonSuspended {
 		message += "; the rollout is suspended, so no site starts a phase"
 	}
 	if len(counted.left) > 0 {
-		message += fmt.Sprintf("; in no wave any more, though they began and keep their places: %s", some(counted.left))
+		message += fmt.Sprintf("; in no wave any more, though they began: %s", some(counted.left))
 	}
 	c.Set(v1alpha1.ConditionProgressing, status.Bool(moving), reason, message)
 	c.Set(v1alpha1.ConditionCompleted, status.Bool(reason == v1alpha1.ReasonAllPhasesPassed), reason, message)
@@ -121,17 +126,17 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 		return false, v1alpha1.ReasonNoSites, "no wave selects a site; check spec.waves against the labels of the sites"
 	case sites.Held > 0:
 		return sites.Moving > 0, v1alpha1.ReasonSitesHeld, heldMessage(c)
-	case sites.Moving > 0:
-		return true, v1alpha1.ReasonSitesMoving, fmt.Sprintf("%d of %d sites completed, %d are in a phase", sites.Completed, sites.Total, sites.Moving)
+	case int(sites.Moving)+c.starting > 0:
+		return true, v1alpha1.ReasonSitesMoving, fmt.Sprintf("%d of %d sites completed; in a phase or about to start one: %d", sites.Completed, sites.Total, int(sites.Moving)+c.starting)
 	case currentWave(d) == "":
 		return false, v1alpha1.ReasonAllPhasesPassed, fmt.Sprintf("all %d sites have passed every phase", sites.Total)
 	case s.plan.Suspended:
 		return false, v1alpha1.ReasonSuspended, "the rollout is suspended"
-	case d.InFlight == 0 && len(d.Admissions) == 0 && s.plan.Through < len(s.plan.Phases)-1:
+	case d.InFlight == 0 && s.plan.Through < len(s.plan.Phases)-1:
 		block := admit.MayStart(s.plan, s.plan.Through+1)
 		return false, block.Reason, block.Message
 	}
-	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed, no site is in a phase; the current wave is %s", sites.Completed, sites.Total, currentWave(d))
+	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed; no site is in a phase; the current wave is %s", sites.Completed, sites.Total, currentWave(d))
 }
 
 // heldMessage names the first held sites: they are what a person has to look at.

@@ -22,8 +22,8 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	changed := s.rollout.DeepCopy()
 	st := &changed.Status
 	st.ObservedGeneration = changed.Generation
-	counts := count(s, d)
-	st.Sites, st.Waves, st.CurrentWave = counts.all, waveStatuses(d, counts), currentWave(d)
+	counted := count(s, d)
+	st.Sites, st.Waves, st.CurrentWave = counted.all, waveStatuses(d, counted), currentWave(d)
 	st.Goals = goals(s)
 	mistakes := s.plan.AllMistakes()
 	st.Mistakes = nil
@@ -32,7 +32,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 			st.Mistakes = append(st.Mistakes, v1alpha1.Clip(m.String(), v1alpha1.MaxMistake))
 		}
 	}
-	conditions(s, d, changed, readiness(mistakes, failure))
+	conditions(s, d, counted, changed, readiness(mistakes, failure))
 	if equality.Semantic.DeepEqual(withoutNumbers(s.rollout.Status), withoutNumbers(*st)) && !r.worthRefreshing(s.rollout, changed) {
 		return nil
 	}
