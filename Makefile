@@ -66,8 +66,8 @@ test: build ## Test everything: rules, providers against a real Prometheus, a re
 	"$$(hack/tool.sh gotestsum)" --format=pkgname --format-hide-empty-pkg -- $(RACE) -count=1 -timeout=20m $(TESTS)
 
 .PHONY: demo
-demo: build ## Watch eight sites go through a rollout in two waves, with one hold. KEEP=1 leaves it running.
-	$(ASSETS)
+demo: build ## Watch eight sites go through a rollout in two waves, with one hold. KEEP=1 leaves it running, CLUSTER=kubeconfig.
+	if [ -z "$${CLUSTER:-}" ]; then $(ASSETS); fi
 	$(PROMETHEUS_BINARY)
 	$(MANAGER_BINARY)
 	go run ./test/demo

@@ -1,7 +1,8 @@
 // Package cluster runs a real Kubernetes control plane on the loopback interface, and the manager as a process of its
 // own beside it, for tests and for demonstrations.
 //
-// There are no nodes: nothing schedules or runs a Pod. Everything that the operator touches is real.
+// There are no nodes: nothing schedules or runs a Pod. Everything that the operator touches is real. Connect uses a cluster
+// that is there already instead.
 package cluster
 
 import (
@@ -54,11 +55,15 @@ type Options struct {
 
 // Cluster is a running control plane.
 type Cluster struct {
-	options    Options
-	env        *envtest.Environment
-	kubeconfig string
-	logs       []*os.File
-	controller *process
+	options Options
+	// env is what Start started. A cluster of Connect has none.
+	env         *envtest.Environment
+	config      *rest.Config
+	context     string
+	kubeconfig  string
+	kubectlPath string
+	logs        []*os.File
+	controller  *process
 
 	mutex    sync.Mutex
 	managers []*Manager
@@ -74,6 +79,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 		return nil, fmt.Errorf("start the control plane: %w", err)
 	}
 	c := &Cluster{options: options, kubeconfig: filepath.Join(options.Dir, "admin.kubeconfig")}
+	c.kubectlPath = c.program("kubectl")
 	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane: %w", err), c.Stop())
 	}
@@ -93,6 +99,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		// The programs run and have answered: what is wrong stands in the error, not in their logs.
 		return err
 	}
+	c.config = c.env.Config
 	if err := os.WriteFile(c.kubeconfig, c.env.KubeConfig, 0o600); err != nil {
 		return fmt.Errorf("write the kubeconfig: %w", err)
 	}
@@ -121,7 +128,7 @@ func (c *Cluster) configure() error {
 	etcd := &envtest.Etcd{Path: c.program("etcd"), DataDir: filepath.Join(c.options.Dir, "etcd")}
 	server := &envtest.APIServer{Path: c.program("kube-apiserver"), CertDir: filepath.Join(c.options.Dir, "certificates")}
 	env.ControlPlane.Etcd, env.ControlPlane.APIServer = etcd, server
-	env.ControlPlane.KubectlPath = c.program("kubectl")
+	env.ControlPlane.KubectlPath = c.kubectlPath
 	for _, directory := range []string{etcd.DataDir, server.CertDir} {
 		if err := os.MkdirAll(directory, 0o700); err != nil {
 			return fmt.Errorf("make a directory of the control plane: %w", err)
@@ -174,7 +181,8 @@ func (c *Cluster) startControllerManager(ctx context.Context) error {
 }
 
 // Stop ends everything that was started, in the order managers, kube-controller-manager, kube-apiserver, etcd, and waits
-// until it has ended. It may be called more than once.
+// until it has ended. Of a cluster that was connected to it ends the managers only, and removes the copy of the kubeconfig.
+// It may be called more than once.
 func (c *Cluster) Stop() error {
 	c.mutex.Lock()
 	if c.stopped {
@@ -194,6 +202,9 @@ func (c *Cluster) Stop() error {
 	}
 	if c.env != nil {
 		failures = append(failures, c.env.Stop())
+	} else if c.config != nil {
+		// It may hold somebody's credentials, and the directory may be kept.
+		failures = append(failures, os.Remove(c.kubeconfig))
 	}
 	for _, log := range c.logs {
 		failures = append(failures, log.Close())
@@ -205,9 +216,14 @@ func (c *Cluster) Stop() error {
 }
 
 // Config returns the administrator's way to the API server. The caller may change what it gets.
-func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.env.Config) }
+func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
-// Kubeconfig returns the path of the administrator's kubeconfig file.
+// Context returns the name of the context in the kubeconfig that the cluster was connected to by, and nothing for a control
+// plane that was started here.
+func (c *Cluster) Context() string { return c.context }
+
+// Kubeconfig returns the path of the administrator's kubeconfig file: of a cluster that was connected to, a copy of its
+// current context, until Stop.
 func (c *Cluster) Kubeconfig() string { return c.kubeconfig }
 
 // Dir returns the directory with the kubeconfig files and the logs.
@@ -253,8 +269,11 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 }
 
 // AddUser makes a user with a client certificate, and returns the path of a kubeconfig file. Beyond what groups may do,
-// the user has no rights until they are bound by RBAC.
+// the user has no rights until they are bound by RBAC. Only a control plane that was started here has the authority to sign.
 func (c *Cluster) AddUser(name string, groups ...string) (string, error) {
+	if c.env == nil {
+		return "", fmt.Errorf("add user %s: nobody but its owner can sign certificates for this cluster", name)
+	}
 	user, err := c.env.AddUser(envtest.User{Name: name, Groups: groups}, c.Config())
 	if err != nil {
 		return "", fmt.Errorf("add user %s: %w", name, err)

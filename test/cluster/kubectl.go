@@ -23,10 +23,10 @@ func (c *Cluster) Apply(ctx context.Context, manifests string) error {
 }
 
 // KubectlPath returns the path of kubectl, for people who want to look around.
-func (c *Cluster) KubectlPath() string { return c.program("kubectl") }
+func (c *Cluster) KubectlPath() string { return c.kubectlPath }
 
 func (c *Cluster) kubectl(ctx context.Context, input string, args []string) (string, error) {
-	command := exec.CommandContext(ctx, c.program("kubectl"), args...)
+	command := exec.CommandContext(ctx, c.kubectlPath, args...)
 	// No cache in the user's home: it would describe a cluster that is gone.
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "KUBECACHEDIR="+filepath.Join(c.options.Dir, "kubectl-cache"))
 	command.Stdin = strings.NewReader(input)

@@ -2,7 +2,8 @@
 // manager, a simulated CRM, eight sites in two waves, and one site that is held at its gate until somebody cleans its
 // data. It ends by itself, and fails unless the objects say what the scenario promised.
 //
-// KEEP=1 leaves everything running until Ctrl-C.
+// KEEP=1 leaves everything running until Ctrl-C. CLUSTER=kubeconfig uses the current context of that file in place of a
+// control plane of its own, and removes in the end what it made there; with KEEP=1 it says how to remove it.
 package main
 
 import (
@@ -37,13 +38,14 @@ func main() {
 	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, NewScreen(os.Stdout), os.Getenv("KEEP") == "1"); err != nil {
+	guest := Guest{Kubeconfig: os.Getenv("CLUSTER"), Keep: os.Getenv("KEEP") == "1"}
+	if err := run(ctx, NewScreen(os.Stdout), guest); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, screen *Screen, keep bool) (failed error) {
+func run(ctx context.Context, screen *Screen, guest Guest) (failed error) {
 	root, err := cluster.Root()
 	if err != nil {
 		return err
@@ -52,10 +54,10 @@ func run(ctx context.Context, screen *Screen, keep bool) (failed error) {
 	if err != nil {
 		return fmt.Errorf("make a directory: %w", err)
 	}
-	stage := &Stage{root: root, dir: dir, screen: screen}
+	stage := &Stage{root: root, dir: dir, screen: screen, guest: guest}
 	defer func() {
 		failed = errors.Join(failed, stage.Strike())
-		if keep {
+		if guest.Keep {
 			screen.Say("Everything has ended. What it wrote is kept in " + dir)
 			return
 		}
@@ -68,13 +70,13 @@ func run(ctx context.Context, screen *Screen, keep bool) (failed error) {
 		if stage.manager != nil {
 			screen.Say("", "The manager's log ends with:", stage.manager.LogTail())
 		}
-		if keep {
+		if guest.Keep {
 			screen.Sayf("It failed: %v", err)
 			wait(ctx, stage)
 		}
 		return err
 	}
-	if keep {
+	if guest.Keep {
 		wait(ctx, stage)
 	} else {
 		screen.Say("", "Everything ends now. `KEEP=1 make demo` leaves it running, to look around in.")

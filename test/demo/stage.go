@@ -32,6 +32,7 @@ type Stage struct {
 	root       string
 	dir        string
 	screen     *Screen
+	guest      Guest
 	cluster    *cluster.Cluster
 	client     client.Client
 	crm        *crmsim.Server
@@ -44,7 +45,9 @@ type Stage struct {
 // Set starts everything but the manager, and applies the programme. What was started must be ended with Strike, also
 // after an error.
 func (s *Stage) Set(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.startCluster, s.startCRM, s.startPrometheus, s.applyProgramme} {
+	for _, step := range []func(context.Context) error{s.startCluster, s.startCRM, s.startPrometheus, func(ctx context.Context) error {
+		return s.applyProgramme(ctx, s.prometheus.URL())
+	}} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -63,6 +66,9 @@ func (s *Stage) Strike() error {
 }
 
 func (s *Stage) startCluster(ctx context.Context) error {
+	if s.guest.Kubeconfig != "" {
+		return s.connect(ctx)
+	}
 	begun := time.Now()
 	started, err := cluster.Start(ctx, cluster.Options{Dir: filepath.Join(s.dir, "cluster"), ControllerManager: true, WithoutCRDs: true})
 	if err != nil {
@@ -108,27 +114,54 @@ func (s *Stage) startPrometheus(ctx context.Context) error {
 	return nil
 }
 
-// applyProgramme does what a person would do, with the same kubectl.
-func (s *Stage) applyProgramme(ctx context.Context) error {
+// applyProgramme does what a person would do, with the same kubectl. prometheus is where the numbers come from.
+func (s *Stage) applyProgramme(ctx context.Context, prometheus string) error {
 	begun := time.Now()
-	address, err := json.Marshal(map[string]any{"spec": map[string]any{"prometheus": map[string]any{"address": s.prometheus.URL()}}})
+	address, err := json.Marshal(map[string]any{"spec": map[string]any{"prometheus": map[string]any{"address": prometheus}}})
 	if err != nil {
 		return fmt.Errorf("write the provider's address: %w", err)
 	}
-	for _, command := range [][]string{
-		{"apply", "-k", filepath.Join("config", "crd")},
-		{"wait", "--for=condition=Established", "--timeout=60s", "-f", filepath.Join("config", "crd", "bases")},
-		{"apply", "-f", filepath.Join("config", "rbac", "role.yaml")},
-		{"create", "clusterrolebinding", operator, "--clusterrole=" + role, "--user=" + operator},
-		{"apply", "-k", filepath.Join("config", "samples", "demo")},
-		{"-n", namespace, "patch", "metricprovider", provider, "--type=merge", "-p", string(address)},
-	} {
+	if s.guest.Kubeconfig != "" {
+		// Again, because time has passed since the first look.
+		if err := s.refuseIfInUse(ctx); err != nil {
+			return err
+		}
+	}
+	s.guest.kinds = true
+	if err := s.kubectl(ctx,
+		[]string{"apply", "-k", filepath.Join("config", "crd")},
+		[]string{"wait", "--for=condition=Established", "--timeout=60s", "-f", filepath.Join("config", "crd", "bases")},
+	); err != nil {
+		return err
+	}
+	// In a cluster of the user's own the manager is the user, and there may be another role of that name.
+	if s.guest.Kubeconfig == "" {
+		if err := s.kubectl(ctx,
+			[]string{"apply", "-f", filepath.Join("config", "rbac", "role.yaml")},
+			[]string{"create", "clusterrolebinding", operator, "--clusterrole=" + role, "--user=" + operator},
+		); err != nil {
+			return err
+		}
+	}
+	s.guest.namespace = true
+	if err := s.kubectl(ctx,
+		[]string{"apply", "-k", filepath.Join("config", "samples", "demo")},
+		[]string{"-n", namespace, "patch", "metricprovider", provider, "--type=merge", "-p", string(address)},
+	); err != nil {
+		return err
+	}
+	s.did(begun, "the programme: weeks compressed into seconds, the provider's address patched to the Prometheus above")
+	return nil
+}
+
+// kubectl shows commands and runs them.
+func (s *Stage) kubectl(ctx context.Context, commands ...[]string) error {
+	for _, command := range commands {
 		s.screen.Say("     $ kubectl " + shell(command))
 		if _, err := s.cluster.Kubectl(ctx, s.fromRoot(command)...); err != nil {
 			return err
 		}
 	}
-	s.did(begun, "the programme: weeks compressed into seconds, the provider's address patched to the Prometheus above")
 	return nil
 }
 
@@ -149,7 +182,7 @@ func (s *Stage) fromRoot(command []string) []string {
 // StartManager runs the operator: from here on sites move.
 func (s *Stage) StartManager(ctx context.Context) error {
 	begun := time.Now()
-	kubeconfig, err := s.cluster.AddUser(operator)
+	kubeconfig, rights, err := s.identity()
 	if err != nil {
 		return err
 	}
@@ -160,8 +193,17 @@ func (s *Stage) StartManager(ctx context.Context) error {
 	if s.manager, err = s.cluster.StartManager(ctx, cluster.ManagerOptions{Binary: binary, Kubeconfig: kubeconfig}); err != nil {
 		return err
 	}
-	s.did(begun, "the operator, process %d, with the rights of config/rbac/role.yaml", s.manager.PID())
+	s.did(begun, "the operator, process %d, %s", s.manager.PID(), rights)
 	return nil
+}
+
+// identity is the kubeconfig that the manager runs under, and what that lets it do.
+func (s *Stage) identity() (kubeconfig, rights string, err error) {
+	if s.guest.Kubeconfig != "" {
+		return s.cluster.Kubeconfig(), "with your own rights: those of config/rbac/role.yaml are not put to the test here", nil
+	}
+	kubeconfig, err = s.cluster.AddUser(operator)
+	return kubeconfig, "with the rights of config/rbac/role.yaml", err
 }
 
 // ReadPlan reads what people wrote.
