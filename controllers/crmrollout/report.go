@@ -103,7 +103,7 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 		if is.Reason == v1alpha1.ReasonSitesHeld || (kind == v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue) {
 			level = corev1.EventTypeWarning
 		}
-		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", v1alpha1.Clip(is.Message, maxEventNote))
+		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", status.Note(is.Message))
 	}
 	states := map[string]v1alpha1.WaveState{}
 	for _, w := range before.Status.Waves {
@@ -115,6 +115,3 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 		}
 	}
 }
-
-// maxEventNote is the limit of the API for an event's note, less a margin.
-const maxEventNote = 1000

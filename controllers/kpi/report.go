@@ -74,8 +74,5 @@ func (r *Reconciler) tell(before, after *v1alpha1.KPI) {
 	if is.Status != metav1.ConditionTrue {
 		kind = corev1.EventTypeWarning
 	}
-	r.Events.Eventf(after, nil, kind, is.Reason, "Measure", "%s", v1alpha1.Clip(is.Message, maxEventNote))
+	r.Events.Eventf(after, nil, kind, is.Reason, "Measure", "%s", status.Note(is.Message))
 }
-
-// maxEventNote is the limit of the API for an event's note, less a margin.
-const maxEventNote = 1000

@@ -99,10 +99,7 @@ func (r *Reconciler) tell(ctx context.Context, sr *v1alpha1.SiteRollout, step ad
 	if step.State == v1alpha1.SiteHeld {
 		kind = corev1.EventTypeWarning
 	}
-	r.Events.Eventf(sr, nil, kind, step.Change.Reason, "Advance", "%s", v1alpha1.Clip(step.Change.Message, maxEventNote))
+	r.Events.Eventf(sr, nil, kind, step.Change.Reason, "Advance", "%s", status.Note(step.Change.Message))
 	ctrl.LoggerFrom(ctx).Info("Site moved", "rollout", sr.Spec.Rollout, "site", sr.Spec.Site, "phase", step.Change.Phase,
 		"state", step.State, "reason", step.Change.Reason, "message", step.Change.Message)
 }
-
-// maxEventNote is the limit of the API for an event's note, less a margin.
-const maxEventNote = 1000

@@ -19,6 +19,12 @@ import (
 // maxConditionMessage is the limit of metav1.Condition, less a margin.
 const maxConditionMessage = 4096
 
+// maxNote is the limit of the API for an event's note, less a margin.
+const maxNote = 1000
+
+// Note shortens a message to what an event may say.
+func Note(message string) string { return v1alpha1.Clip(message, maxNote) }
+
 // Conditions writes the conditions of one object for one of its generations.
 type Conditions struct {
 	// List to write to.
