@@ -1,6 +1,8 @@
 package crmrollout
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -28,6 +30,7 @@ func decide(s snapshot) decision {
 			d.adopt = append(d.adopt, name)
 		}
 	}
+	slices.Sort(d.adopt)
 	sites := make([]admit.Site, 0, len(s.existing)+len(d.members.Join))
 	for name, sr := range s.existing {
 		d.wave[name] = sr.Spec.Wave

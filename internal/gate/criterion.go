@@ -71,9 +71,6 @@ func (c Criterion) compare(s Sample, hold Hold) (verdict v1alpha1.Verdict, reaso
 		return v1alpha1.VerdictFail, v1alpha1.ReasonNotMet,
 			fmt.Sprintf("%s is %s, must be %s (measured %s)", c.KPI.Name, value, c.Comparison, clockTime(s.Time))
 	}
-	if hold.MetSince.IsZero() {
-		hold.MetSince = s.Time
-	}
 	if s.Time.Sub(hold.MetSince) < c.For {
 		return v1alpha1.VerdictWait, v1alpha1.ReasonHolding,
 			fmt.Sprintf("%s is %s, %s since %s; passes when that has held for %s, not before %s",

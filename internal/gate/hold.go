@@ -27,18 +27,28 @@ func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time) H
 		if s.Time.Sub(hold.SeenThrough) > c.KPI.StaleAfter {
 			hold.MetSince = time.Time{}
 		}
-		switch {
-		case !c.Comparison.Met(s.Value):
-			hold.MetSince = time.Time{}
-		case hold.MetSince.IsZero():
-			hold.MetSince = s.Time
-		}
+		hold.MetSince = c.runWith(s, hold.MetSince)
 		hold.SeenThrough = s.Time
+	}
+	if len(samples) > 0 {
+		// The latest value is what is compared, so the run must agree with it, also when a clock that was ahead counted its time as seen already.
+		hold.MetSince = c.runWith(samples[len(samples)-1], hold.MetSince)
 	}
 	if now.Sub(hold.SeenThrough) > resumeMargin*c.KPI.StaleAfter+time.Second {
 		hold.MetSince = time.Time{}
 	}
 	return hold
+}
+
+// runWith returns since when the criterion is met once a value is known: the run goes on or begins with a good one and ends with a bad one.
+func (c Criterion) runWith(s Sample, since time.Time) time.Time {
+	switch {
+	case !c.Comparison.Met(s.Value):
+		return time.Time{}
+	case since.IsZero():
+		return s.Time
+	}
+	return since
 }
 
 // resumeMargin is how many staleAfter of silence show that a run is lost even before the next value does: one, and one more because Resume trusts a run

@@ -273,3 +273,28 @@ func TestTheNextSampleComesOneIntervalAfterTheLatestMeasurementWhateverItBrought
 		})
 	}
 }
+
+func TestTheRunAgreesWithTheValueThatIsComparedWhateverAnotherClockHadSeen(t *testing.T) {
+	g := gate.Gate{Criteria: []gate.Criterion{{Name: "c", KPI: adoption, Comparison: atLeast(t, "80")}}}
+	for name, tc := range map[string]struct {
+		value float64
+		hold  gate.Hold
+		since time.Time
+	}{
+		"a bad value ends a run that was seen further than now":     {70, gate.Hold{Of: proof, MetSince: at(-30), SeenThrough: at(9)}, time.Time{}},
+		"a good value begins a run where none was seen further":     {90, gate.Hold{Of: proof, SeenThrough: at(9)}, at(0)},
+		"a good value goes on with a run that was seen further yet": {90, gate.Hold{Of: proof, MetSince: at(-30), SeenThrough: at(9)}, at(-30)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := gate.Judge(gate.Question{Gate: g, Holds: map[string]gate.Hold{"c": tc.hold}, Now: at(0), Evidence: func(string) gate.Evidence { return measured(tc.value) }})
+			if since := got.Holds()["c"].MetSince; !since.Equal(tc.since) {
+				t.Errorf("met since %v, want %v", since, tc.since)
+			}
+			for _, e := range got.Evidence() {
+				if e.MetSince.IsZero() {
+					t.Error("the evidence of a pass does not say since when, which the API server refuses")
+				}
+			}
+		})
+	}
+}
