@@ -10,7 +10,7 @@ IMAGE ?= crm-rollout-operator:$(VERSION)
 LDFLAGS := -s -w -X $(MODULE)/internal/version.Version=$(VERSION)
 
 # The packages that cannot do I/O: their tests take milliseconds.
-PURE := $(patsubst %,./%/...,$(wildcard internal/plan internal/admit internal/advance internal/gate internal/calendar internal/measure))
+PURE := $(patsubst %,./%/...,$(wildcard internal/plan internal/admit internal/advance internal/gate internal/calendar internal/effect internal/measure))
 # Packages with RBAC markers.
 MARKED := $(patsubst %,paths=./%/...,$(wildcard controllers cmd))
 # Tests run with the race detector: controllers, collectors and providers are where goroutines meet. RACE= switches it off.
@@ -58,7 +58,7 @@ test-unit: ## Test the rules alone: milliseconds, no servers.
 	go test $(PURE) ./api/...
 
 .PHONY: test
-test: build ## Test everything: rules, providers against a real Prometheus, a real API server, renderings, the image. TESTS=, RACE=.
+test: build ## Test everything: rules, providers against a real Prometheus, PostgreSQL and MariaDB, a real API server, renderings, the image. TESTS=, RACE=.
 	$(ASSETS)
 	$(PROMETHEUS_BINARY)
 	$(HELM_BINARY)

@@ -43,6 +43,12 @@ const (
 	ReasonNoData = "NoData"
 	// ReasonAmbiguousAnswer: the source gave more than one value for a site, or values without the site label. Those values are not used.
 	ReasonAmbiguousAnswer = "AmbiguousAnswer"
+	// ReasonReadingFuture: a reading says that its value was observed after the reading was created. It never counts.
+	ReasonReadingFuture = "ReadingFuture"
+	// ReasonReadingLate: a reading was created longer after the observation than its provider accepts. It does not count.
+	ReasonReadingLate = "ReadingLate"
+	// ReasonReadingContradicted: another reading has another value for the same KPI, site and moment, and the KPI asks for the latest one. Neither counts.
+	ReasonReadingContradicted = "ReadingContradicted"
 )
 
 // Reasons of a site's state, also of its conditions Progressing, Held and Completed.
@@ -69,6 +75,12 @@ const (
 	ReasonExitGateWaiting = "ExitGateWaiting"
 	// ReasonExitGateFailed: the soak is over and a criterion of the exit gate is not met.
 	ReasonExitGateFailed = "ExitGateFailed"
+	// ReasonBaselineMissing: a baseline that the phase declares could not be taken yet, so the phase does not start.
+	ReasonBaselineMissing = "BaselineMissing"
+	// ReasonGuardrailBroken: a guardrail stayed broken for its time and failed the attempt. A new attempt begins when all guardrails are kept again.
+	ReasonGuardrailBroken = "GuardrailBroken"
+	// ReasonAttemptStarted: the site began another attempt at a phase that a guardrail had failed (reason of a transition).
+	ReasonAttemptStarted = "AttemptStarted"
 	// ReasonPhaseStarted: the site began a phase (reason of a transition).
 	ReasonPhaseStarted = "PhaseStarted"
 	// ReasonPhasePassed: the site's exit gate passed (reason of a transition).
@@ -115,6 +127,26 @@ const (
 	ReasonAmbiguous = "Ambiguous"
 	// ReasonSourceFailed: Wait. The latest measurement failed; the KPI's Ready condition has the source's error.
 	ReasonSourceFailed = "SourceFailed"
+	// ReasonTooFewSamples: Wait. Fewer observations are behind the latest value than minSamples asks for, or the source does not tell how many.
+	ReasonTooFewSamples = "TooFewSamples"
+	// ReasonNoBaseline: Wait. The site has no baseline of the KPI, or one of another revision of the KPI or under another siteID.
+	ReasonNoBaseline = "NoBaseline"
+	// ReasonIncomparable: Wait. The numbers cannot be compared as asked: a percentage of zero, or a ratio of numbers that are not greater than zero.
+	ReasonIncomparable = "Incomparable"
+	// ReasonTooFewControls: Wait. The control group has fewer sites with values than minSites.
+	ReasonTooFewControls = "TooFewControls"
+	// ReasonPreTrendBroken: Wait. The site and its control group moved differently before the change already, or nobody knows whether they did.
+	ReasonPreTrendBroken = "PreTrendBroken"
+	// ReasonInconclusive: Wait. The confidence interval of the effect contains good values and bad ones.
+	ReasonInconclusive = "Inconclusive"
+	// ReasonException: Wait. The latest measurement is outside of the tolerance, as one of the exceptions that are allowed.
+	ReasonException = "Exception"
+	// ReasonKept: Pass. The guardrail is kept.
+	ReasonKept = "Kept"
+	// ReasonBreaking: Wait. The guardrail is broken, but not yet for its `for`.
+	ReasonBreaking = "Breaking"
+	// ReasonBroken: Fail. The guardrail has been broken for its `for`.
+	ReasonBroken = "Broken"
 	// ReasonEvidenceTooEarly: Wait. The window of the latest value began before the attempt.
 	ReasonEvidenceTooEarly = "EvidenceTooEarly"
 )

@@ -63,11 +63,11 @@ type PrometheusProvider struct {
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// maxResponseBytes is the size of an answer, decompressed, above which it is refused. Unset: 16777216 (16 MiB).
+	// maxResponseBytes is the size of an answer, decompressed, above which it is refused: at most 67108864 (64 MiB). Unset: 16777216 (16 MiB).
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1024
-	// +kubebuilder:validation:Maximum=1073741824
+	// +kubebuilder:validation:Maximum=67108864
 	MaxResponseBytes *int64 `json:"maxResponseBytes,omitempty"`
 
 	// bearerToken is the entry of a Secret that holds the token. Unset: none is sent.
@@ -84,16 +84,64 @@ type PrometheusProvider struct {
 	//
 	// +optional
 	TLS *TLSConfig `json:"tls,omitempty"`
+
+	// tenant is sent as the header X-Scope-OrgID, with which Mimir, Cortex and Loki tell tenants apart, and Thanos where it is set up to. Several tenants
+	// at once are joined by "|". Unset: no such header is sent.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!._*'()|-]+$`
+	Tenant string `json:"tenant,omitempty"`
+}
+
+// SourceLimits bound how much is asked of a source.
+//
+// +kubebuilder:validation:MinProperties=1
+type SourceLimits struct {
+	// concurrent is how many queries may run at once; the others wait. Unset: 4.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=32
+	Concurrent *int32 `json:"concurrent,omitempty"`
+
+	// perMinute is how many measurements may begin in a minute, whatever the number of pages that each of them reads; the others wait, and fail with reason RateLimited when their turn would come too late. Unset: there is no such limit.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=6000
+	PerMinute *int32 `json:"perMinute,omitempty"`
 }
 
 // MetricProviderSpec says where numbers come from. Exactly one source is set.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.prometheus)",message="a source must be set: prometheus"
+// +kubebuilder:validation:XValidation:rule="[has(self.prometheus), has(self.sql), has(self.http), has(self.readings)].exists_one(set, set)",message="exactly one source must be set: prometheus, sql, http, readings"
 type MetricProviderSpec struct {
-	// prometheus is a server with the Prometheus HTTP API. It is the only source so far, so unset is refused.
+	// prometheus is a server with the Prometheus HTTP API. Unset: the numbers come from another source.
 	//
 	// +optional
 	Prometheus *PrometheusProvider `json:"prometheus,omitempty"`
+
+	// sql is a database: PostgreSQL, MySQL or MariaDB. Unset: the numbers come from another source.
+	//
+	// +optional
+	SQL *SQLProvider `json:"sql,omitempty"`
+
+	// http is a server that answers with JSON: the API of a CRM, or any other. Unset: the numbers come from another source.
+	//
+	// +optional
+	HTTP *HTTPProvider `json:"http,omitempty"`
+
+	// readings are values that people and jobs enter as KPIReadings in the same namespace. {} takes all defaults. Unset: the numbers come from another source.
+	//
+	// +optional
+	Readings *ReadingsProvider `json:"readings,omitempty"`
+
+	// limits bound how much is asked of the source. Unset: 4 queries at once, and as many in a minute as KPIs are due.
+	//
+	// +optional
+	Limits *SourceLimits `json:"limits,omitempty"`
 }
 
 // MetricProviderStatus says whether the provider can be used.
@@ -102,6 +150,12 @@ type MetricProviderStatus struct {
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// source is what the queries go to, for people: the kind of the source and its host. Unset while the declaration cannot be understood.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Source string `json:"source,omitempty"`
 
 	// conditions are Ready, which says that the configuration and its secrets are complete; whether the source answers is told by each KPI.
 	//
@@ -116,7 +170,7 @@ type MetricProviderStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=metricproviders,shortName=mprov,categories=crm
-// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.prometheus.address`
+// +kubebuilder:printcolumn:name="Source",type=string,JSONPath=`.status.source`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

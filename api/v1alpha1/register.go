@@ -17,6 +17,7 @@ var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 		&KPI{}, &KPIList{},
 		&AcceptanceGate{}, &AcceptanceGateList{},
 		&MetricProvider{}, &MetricProviderList{},
+		&KPIReading{}, &KPIReadingList{},
 		&SiteRollout{}, &SiteRolloutList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)

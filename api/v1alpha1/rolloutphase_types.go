@@ -50,6 +50,66 @@ type RolloutPhaseSpec struct {
 	//
 	// +optional
 	ExitGate *LocalReference `json:"exitGate,omitempty"`
+
+	// baselines are taken of a site at the moment when it starts the phase for the first time, over windows that end then, and never change afterwards.
+	// A site does not start the phase before all of them are there. Exit gates of this phase, and all gates of later ones, can compare with them. Unset: none is taken.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=kpi
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Baselines []BaselineSpec `json:"baselines,omitempty"`
+}
+
+// BaselineSpec says what is to be remembered of a site from before a change.
+type BaselineSpec struct {
+	// kpi is the name of the KPI, in the same namespace.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	KPI string `json:"kpi,omitempty"`
+
+	// window is the stretch of time that the baseline speaks about, ending when the site starts the phase. The KPI's query must use its window.
+	// Unset: the KPI's own window.
+	//
+	// +optional
+	Window Duration `json:"window,omitempty"`
+
+	// controls says which sites make the control group, whose values are remembered together with the site's own. Unset: there is no control group,
+	// and no gate can compare with one.
+	//
+	// +optional
+	Controls *ControlGroup `json:"controls,omitempty"`
+}
+
+// ControlGroup says which sites can be compared with a site that is changed: all sites of the namespace that have not begun the phase in this rollout, and that match.
+// A site that begins the phase later leaves the group, with its old values and its new ones.
+type ControlGroup struct {
+	// sameLabels are the labels in which a control site must be like the site: labels of the RolloutSite and rollout.crmops.dev/region,
+	// rollout.crmops.dev/subsidiary and rollout.crmops.dev/business-mode. Unset: every site that has not begun the phase is a control site.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=316
+	SameLabels []string `json:"sameLabels,omitempty"`
+
+	// preTrend is how long before the baseline another value is taken of each site, over the same window, to check that the site and its control group moved alike before
+	// the change. Unset: the length of the window. It must be set for a KPI without a window.
+	//
+	// +optional
+	PreTrend Duration `json:"preTrend,omitempty"`
+
+	// maxSites is the greatest number of control sites whose values are remembered. Sites of later waves come first, because they stay unchanged for longer. Unset: 30.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=3
+	// +kubebuilder:validation:Maximum=30
+	MaxSites *int32 `json:"maxSites,omitempty"`
 }
 
 // RolloutPhaseStatus says whether the phase can be used.
@@ -59,7 +119,7 @@ type RolloutPhaseStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, and Stalled when the phase refers to a gate that does not exist.
+	// conditions are Ready, and Stalled when the phase, its gates or their KPIs hold a mistake.
 	//
 	// +optional
 	// +listType=map

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -34,6 +35,18 @@ func (d Duration) Parse() (time.Duration, error) {
 	return time.Duration(parsed), nil
 }
 
+// FormatDuration writes a length of time of whole seconds the way a Duration is written, in the largest units that fit; zero is the empty Duration.
+func FormatDuration(d time.Duration) Duration {
+	const year = 365 * 24 * time.Hour
+	switch {
+	case d == 0:
+		return ""
+	case d%year == 0: // the library would write 1y, which is no unit of a Duration
+		return Duration(fmt.Sprintf("%dd", d/(24*time.Hour)))
+	}
+	return Duration(model.Duration(d).String())
+}
+
 // Decimal is a number in decimal notation, without exponent, kept as text: "0.95", "-12", "48.5".
 //
 // +kubebuilder:validation:MinLength=1
@@ -48,6 +61,48 @@ func (d Decimal) Float() (float64, error) {
 		return 0, fmt.Errorf("%q is not a decimal number", string(d))
 	}
 	return f, nil
+}
+
+// Threshold is a Decimal, or a Decimal with a percent sign where a change is meant: "0.95", "-2", "-10%".
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=33
+// +kubebuilder:validation:XValidation:rule="self.matches('^-?[0-9]+([.][0-9]+)?%?$')",message="must be a decimal number in quotes such as \"0.95\" or, for a change in percent, \"-10%\""
+type Threshold string
+
+// Float returns the number. A percentage is returned as the fraction that it stands for, with percent true: -10% is -0.1.
+func (t Threshold) Float() (value float64, percent bool, err error) {
+	text, percent := strings.CutSuffix(string(t), "%")
+	value, err = Decimal(text).Float()
+	if err != nil {
+		return 0, percent, fmt.Errorf("%q is neither a decimal number nor a percentage", string(t))
+	}
+	if percent {
+		value /= 100
+	}
+	return value, percent, nil
+}
+
+// FormatChange writes a change as a Threshold would be written: in percent, or as a Decimal. It is empty where FormatDecimal is.
+func FormatChange(change float64, percent bool) Threshold {
+	if !percent {
+		return Threshold(FormatDecimal(change))
+	}
+	text := FormatDecimal(math.Round(change*1e6) / 1e4)
+	if text == "" {
+		return ""
+	}
+	return Threshold(text + "%")
+}
+
+// ExactDecimal writes a number so that Float returns that very number, which what is frozen and compared later needs. A number that has no such form in 32 characters
+// is written as FormatDecimal does.
+func ExactDecimal(f float64) Decimal {
+	text := strconv.FormatFloat(f, 'f', -1, 64)
+	if len(text) > maxDecimalLength || math.IsNaN(f) || math.IsInf(f, 0) {
+		return FormatDecimal(f)
+	}
+	return Decimal(text)
 }
 
 // FormatDecimal writes a measured number as a Decimal with at most six digits after the point, which is finer than any business metric.

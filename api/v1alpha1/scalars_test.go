@@ -2,6 +2,7 @@ package v1alpha1_test
 
 import (
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,3 +76,24 @@ func TestALongTextIsClippedAtACharacter(t *testing.T) {
 		})
 	}
 }
+
+func TestALengthOfTimeIsWrittenAsADurationCanBeRead(t *testing.T) {
+	const day = 24 * time.Hour
+	for length, want := range map[time.Duration]v1alpha1.Duration{
+		0: "", 28 * day: "4w", 30 * day: "30d", 90 * time.Minute: "1h30m", 365 * day: "365d", 730 * day: "730d", 366 * day: "366d", 364 * day: "52w", time.Second: "1s",
+	} {
+		got := v1alpha1.FormatDuration(length)
+		if got != want {
+			t.Errorf("%v is written %q, want %q", length, got, want)
+		}
+		if back, err := got.Parse(); err != nil || back != length {
+			t.Errorf("%q is read back as %v, error %v", got, back, err)
+		}
+		if length != 0 && !duration.MatchString(string(got)) {
+			t.Errorf("%q is refused by the API server", got)
+		}
+	}
+}
+
+// duration repeats the rule of the type Duration.
+var duration = regexp.MustCompile(`^([1-9][0-9]{0,3}w)?([1-9][0-9]{0,4}d)?([1-9][0-9]{0,5}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,8}s)?$`)

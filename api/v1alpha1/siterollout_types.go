@@ -27,7 +27,7 @@ const (
 	SiteWaiting SiteState = "Waiting"
 	// SiteProving: the phase runs: it soaks, or its exit gate is being proved.
 	SiteProving SiteState = "Proving"
-	// SiteHeld: the soak is over and the exit gate fails. The site goes on when its numbers recover.
+	// SiteHeld: the soak is over and the exit gate fails, or a guardrail failed the attempt. The site goes on when its numbers recover, after a guardrail with a new attempt.
 	SiteHeld SiteState = "Held"
 	// SiteCompleted: every phase has been passed.
 	SiteCompleted SiteState = "Completed"
@@ -69,7 +69,7 @@ type SiteRolloutSpec struct {
 	AdmittedAt *metav1.Time `json:"admittedAt,omitempty"`
 }
 
-// PhaseRecord is what happened to the site in one phase. It never changes once the phase is passed.
+// PhaseRecord is what happened to the site in one phase. It never changes once the phase is passed, and its baselines never change at all.
 type PhaseRecord struct {
 	// name of the phase.
 	//
@@ -92,13 +92,121 @@ type PhaseRecord struct {
 	// +optional
 	PassedAt *metav1.Time `json:"passedAt,omitempty"`
 
+	// failedAt is when a guardrail failed the attempt. Unset: none has. It is cleared when the next attempt begins; the transitions tell of earlier ones.
+	//
+	// +optional
+	FailedAt *metav1.Time `json:"failedAt,omitempty"`
+
+	// baselines that were taken when the site started the phase for the first time. They never change. Unset: the phase declared none then.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=kpi
+	// +kubebuilder:validation:MaxItems=16
+	Baselines []Baseline `json:"baselines,omitempty"`
+
 	// evidence that passed the exit gate. Unset: the phase has not been passed, or has no exit gate.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=criterion
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=24
 	Evidence []Evidence `json:"evidence,omitempty"`
+}
+
+// Baseline is a site's value of a KPI from before a change, with those of its control group.
+type Baseline struct {
+	// kpi that was measured.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	KPI string `json:"kpi,omitempty"`
+
+	// kpiRevision identifies what was measured. When the KPI measures something else now, nothing can be compared with this baseline.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	KPIRevision string `json:"kpiRevision,omitempty"`
+
+	// source is the MetricProvider that answered.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Source string `json:"source,omitempty"`
+
+	// siteID is the text by which the source named the site. Under another one it may mean another site.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=128
+	SiteID string `json:"siteID,omitempty"`
+
+	// windowEnd is the end of the window that the values speak about.
+	//
+	// +required
+	WindowEnd metav1.Time `json:"windowEnd,omitzero"`
+
+	// window is the length of that window. Unset: the values speak about an instant.
+	//
+	// +optional
+	Window Duration `json:"window,omitempty"`
+
+	// value of the site, in the KPI's unit.
+	//
+	// +required
+	Value Decimal `json:"value,omitempty"`
+
+	// samples is the number of observations behind the value. Unset: the source does not tell.
+	//
+	// +optional
+	Samples int64 `json:"samples,omitempty"`
+
+	// preTrend is how long before windowEnd the window of the earlier values ended. Unset: there is no control group.
+	//
+	// +optional
+	PreTrend Duration `json:"preTrend,omitempty"`
+
+	// earlier is the value of the site at that earlier time. Unset: there was none.
+	//
+	// +optional
+	Earlier Decimal `json:"earlier,omitempty"`
+
+	// controls are the values of the control group. Unset: the phase declared none, or no site matched.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=site
+	// +kubebuilder:validation:MaxItems=30
+	Controls []ControlValue `json:"controls,omitempty"`
+}
+
+// ControlValue is what is remembered of a control site.
+type ControlValue struct {
+	// site is the name of the RolloutSite.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Site string `json:"site,omitempty"`
+
+	// siteID is the text by which the source named the site. Unset: its name.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	SiteID string `json:"siteID,omitempty"`
+
+	// value of the site when the baseline was taken.
+	//
+	// +required
+	Value Decimal `json:"value,omitempty"`
+
+	// samples is the number of observations behind the value. Unset: the source does not tell.
+	//
+	// +optional
+	Samples int64 `json:"samples,omitempty"`
+
+	// earlier is its value at the earlier time. Unset: there was none.
+	//
+	// +optional
+	Earlier Decimal `json:"earlier,omitempty"`
 }
 
 // Transition is one step in the site's story. It never changes.

@@ -32,7 +32,61 @@ const (
 	GateRoleExit GateRole = "Exit"
 )
 
-// CriterionReport is the judgement on one criterion. Value, sampleTime and message are as of the last time that this status was written:
+// Figures are the numbers behind a verdict.
+type Figures struct {
+	// value of the KPI, in its unit. Unset: there is no value that counts.
+	//
+	// +optional
+	Value Decimal `json:"value,omitempty"`
+
+	// samples is the number of observations behind the value. Unset: the source does not tell.
+	//
+	// +optional
+	Samples int64 `json:"samples,omitempty"`
+
+	// threshold in words: "at least 0.95", "at most -10% from the baseline of phase prepare".
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Threshold string `json:"threshold,omitempty"`
+
+	// comparedWith is the baseline, the baseline moved as the control group moved, or the reference value, in the KPI's unit. Unset: the value itself is compared.
+	//
+	// +optional
+	ComparedWith Decimal `json:"comparedWith,omitempty"`
+
+	// change is the difference that the threshold speaks about, in the KPI's unit or in percent. Unset: the value itself is compared.
+	//
+	// +optional
+	Change Threshold `json:"change,omitempty"`
+
+	// low is the lower end of the confidence interval of the change. Unset: there is no control group.
+	//
+	// +optional
+	Low Threshold `json:"low,omitempty"`
+
+	// high is the upper end of the confidence interval of the change. Unset: there is no control group.
+	//
+	// +optional
+	High Threshold `json:"high,omitempty"`
+
+	// controls is the number of control sites that were compared with. Unset: there is no control group.
+	//
+	// +optional
+	Controls int32 `json:"controls,omitempty"`
+
+	// margin is the distance to the nearest threshold, in the KPI's unit or in percentage points: what the value could lose, or with a minus what it lacks.
+	//
+	// +optional
+	Margin Threshold `json:"margin,omitempty"`
+
+	// window is the stretch of time that the value speaks about. Unset: an instant.
+	//
+	// +optional
+	Window Duration `json:"window,omitempty"`
+}
+
+// CriterionReport is the judgement on one criterion or guardrail. Numbers, sampleTime and message are as of the last time that this status was written:
 // at once when a verdict or its reason changes, otherwise from time to time.
 type CriterionReport struct {
 	// name of the criterion in its gate.
@@ -41,13 +95,31 @@ type CriterionReport struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
+	// importance says what the criterion does to the verdict of the gate. Unset: Required.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=Required;Weighted;Advisory;Guardrail
+	Importance Importance `json:"importance,omitempty"`
+
+	// anyOf names the group of criteria of which one has to pass. Unset: the criterion stands alone.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	AnyOf string `json:"anyOf,omitempty"`
+
 	// kpi that was compared.
 	//
 	// +required
 	// +kubebuilder:validation:MaxLength=63
 	KPI string `json:"kpi,omitempty"`
 
-	// kpiRevision is the status.revision of the KPI that gave the value. A hold does not outlive a change of what is measured.
+	// reference is the KPI that it was compared with. Unset: it was not compared with another KPI.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Reference string `json:"reference,omitempty"`
+
+	// kpiRevision identifies what was measured, with the revision of the reference behind a slash. A hold does not outlive a change of what is measured.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
@@ -70,26 +142,28 @@ type CriterionReport struct {
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 
-	// value of the KPI, in its unit. Unset: there is no value that counts.
-	//
-	// +optional
-	Value Decimal `json:"value,omitempty"`
+	// figures behind the verdict.
+	Figures `json:",inline"`
 
-	// threshold in words: "at least 0.95".
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	Threshold string `json:"threshold,omitempty"`
-
-	// sampleTime is the end of the window that the value speaks about. Unset: there is no value that counts.
+	// sampleTime is the end of the window of the latest value that was looked at. Unset: none was.
 	//
 	// +optional
 	SampleTime *metav1.Time `json:"sampleTime,omitempty"`
 
-	// metSince is the time of the first good value of the unbroken run that lasts until now. Unset: the criterion is not met.
+	// metSince is the time of the first good value of the unbroken run that lasts until now. Unset: the criterion is not met, or is a guardrail.
 	//
 	// +optional
 	MetSince *metav1.Time `json:"metSince,omitempty"`
+
+	// brokenSince is the time of the first bad value of the unbroken run that lasts until now. Unset: the guardrail is kept, or this is no guardrail.
+	//
+	// +optional
+	BrokenSince *metav1.Time `json:"brokenSince,omitempty"`
+
+	// exceptions is the number of measurements of the run that were outside of the tolerance.
+	//
+	// +optional
+	Exceptions int32 `json:"exceptions,omitempty"`
 }
 
 // GateReport is the judgement on the gate that a site stands at.
@@ -121,16 +195,21 @@ type GateReport struct {
 	// +required
 	Verdict Verdict `json:"verdict,omitempty"`
 
-	// criteria in the order of the gate.
+	// score is the weight of the weighted criteria that pass, in percent of the weight of all. Unset: the gate has no weighted criteria.
+	//
+	// +optional
+	Score *int32 `json:"score,omitempty"`
+
+	// criteria in the order of the gate, and after them its guardrails.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=24
 	Criteria []CriterionReport `json:"criteria,omitempty"`
 }
 
-// Evidence is the value that decided one criterion when a phase was passed.
+// Evidence is what passed one criterion, or kept one guardrail, when a phase was passed.
 type Evidence struct {
 	// criterion of the exit gate.
 	//
@@ -144,24 +223,21 @@ type Evidence struct {
 	// +kubebuilder:validation:MaxLength=63
 	KPI string `json:"kpi,omitempty"`
 
-	// value that passed.
-	//
-	// +required
-	Value Decimal `json:"value,omitempty"`
-
-	// threshold in words.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=128
-	Threshold string `json:"threshold,omitempty"`
+	// figures that passed.
+	Figures `json:",inline"`
 
 	// sampleTime is the end of the window that the value speaks about.
 	//
 	// +required
 	SampleTime metav1.Time `json:"sampleTime,omitzero"`
 
-	// metSince is when the unbroken run of good values began.
+	// metSince is when the unbroken run of good values began. Unset: a guardrail, of which only its latest value is evidence.
 	//
-	// +required
-	MetSince metav1.Time `json:"metSince,omitzero"`
+	// +optional
+	MetSince *metav1.Time `json:"metSince,omitempty"`
+
+	// exceptions is the number of measurements of the run that were outside of the tolerance.
+	//
+	// +optional
+	Exceptions int32 `json:"exceptions,omitempty"`
 }

@@ -22,6 +22,8 @@ type outcome struct {
 	measurement measure.Measurement
 	unknown     int
 	problem     problem
+	// unanswered is true when the source failed for a site, not because the site cannot be asked for.
+	unanswered bool
 }
 
 // next returns the time until the KPI is due again, zero when only a change of an object can help. Measurements begin one interval after another, however
@@ -33,72 +35,123 @@ func (o outcome) next(s snapshot, now time.Time) time.Duration {
 	return min(max(o.measurement.Time.Add(s.kpi.Interval).Sub(now), time.Millisecond), s.kpi.Interval)
 }
 
-// act measures and stores what came out. The error is that of a stopping operator: it says nothing about the source.
+// act measures and stores what came out, and captures what baselines are to be taken from. The error is that of a stopping operator: it says nothing about the source.
 func (r *Reconciler) act(ctx context.Context, s snapshot) (outcome, error) {
 	key := client.ObjectKeyFromObject(s.object)
 	if len(s.mistakes) > 0 {
 		r.Store.Forget(key)
-		return outcome{problem: problem{s.mistakes[0].Reason, plan.Sentences(s.mistakes)}}, nil
+		done := outcome{problem: problem{s.mistakes[0].Reason, plan.Sentences(s.mistakes)}}
+		r.refuse(key, s)
+		return done, nil
 	}
+	done, _ := r.memory.last(key)
+	if s.isDue() {
+		var err error
+		if done, err = r.measure(ctx, s); err != nil {
+			return outcome{}, err
+		}
+	}
+	return done, r.capture(ctx, s)
+}
+
+// measure measures the KPI over every window that is asked for. The outcome is that over its own window, with the first problem of the others.
+func (r *Reconciler) measure(ctx context.Context, s snapshot) (outcome, error) {
+	key := client.ObjectKeyFromObject(s.object)
 	at := s.now.UTC().Truncate(time.Second)
-	done := outcome{measurement: measure.Measurement{Time: at, Failure: s.problem.message}, problem: s.problem}
-	if recorded := s.object.Status; s.measuredBefore() {
-		r.Store.Inherit(key, s.kpi.Revision, gate.Measured{Since: recorded.MeasuredSince.Time, Last: recorded.LastMeasured.Time})
-	}
-	if s.source != nil {
-		past := r.past(ctx, s, at)
-		if done = measureAt(ctx, s, at); done.measurement.Failure == "" {
-			r.Store.Recall(key, s.kpi.Revision, past)
+	var all []measure.Taken
+	var own outcome
+	for i, v := range s.views {
+		if recorded := s.object.Status; s.measuredBefore() {
+			r.Store.Inherit(key, v.kpi.Revision, gate.Measured{Since: recorded.MeasuredSince.Time, Last: recorded.LastMeasured.Time})
+		}
+		done := outcome{measurement: measure.Measurement{Time: at, Failure: s.problem.message}, problem: s.problem}
+		if s.source != nil {
+			past := r.past(ctx, s, v, at)
+			if done = measureAt(ctx, s, v, at); done.measurement.Failure == "" {
+				r.Store.Recall(key, v.kpi.Revision, past)
+			}
+		}
+		all = append(all, measure.Taken{Revision: v.kpi.Revision, Measurement: done.measurement})
+		switch {
+		case i == 0:
+			own = done
+		case own.problem.reason == "" && done.problem.reason != "":
+			own.problem = problem{done.problem.reason, fmt.Sprintf("over the window %s that a gate asks for: %s", v.object.Spec.Window, done.problem.message)}
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return outcome{}, err
 	}
 	r.Budget.Pay(key)
-	r.Store.Record(key, s.kpi.Revision, done.measurement)
-	return done, nil
+	r.Store.Record(key, all...)
+	return own, nil
 }
 
 // past measures the moments again that may not have been judged before the operator was restarted. It is tried until the source answers for the first time.
-func (r *Reconciler) past(ctx context.Context, s snapshot, at time.Time) []measure.Measurement {
-	if !s.measuredBefore() || s.answered {
+func (r *Reconciler) past(ctx context.Context, s snapshot, v view, at time.Time) []measure.Measurement {
+	if !s.measuredBefore() || r.Store.Answered(client.ObjectKeyFromObject(s.object), v.kpi.Revision) {
 		return nil
 	}
 	moments := measure.Again(s.object.Status.LastMeasured.Time, s.kpi.Interval, s.kpi.StaleAfter, at)
 	if s.object.Spec.Scope == v1alpha1.QueryScopePerSite {
-		moments = moments[max(0, len(moments)-pastOfSites):]
+		return eachAgain(ctx, s, v, moments[max(0, len(moments)-pastOfSites):])
 	}
-	var past []measure.Measurement
+	query, err := v.query()
+	if err != nil {
+		return nil
+	}
+	windows := make([]provider.Window, 0, len(moments))
 	for _, moment := range moments {
-		again := measureAt(ctx, s, moment)
-		if again.measurement.Failure != "" {
-			return nil
-		}
-		past = append(past, again.measurement)
+		windows = append(windows, v.window(moment))
+	}
+	answers, err := provider.Replay(ctx, s.source, query, windows)
+	if err != nil {
+		return nil
+	}
+	past := make([]measure.Measurement, 0, len(answers))
+	for i, answer := range answers {
+		again, _ := measure.Collect(answer, s.sites, moments[i])
+		past = append(past, again)
 	}
 	return past
 }
 
-func measureAt(ctx context.Context, s snapshot, at time.Time) outcome {
-	window := provider.Window{Start: at.Add(-s.kpi.Window), End: at}
-	if s.object.Spec.Scope == v1alpha1.QueryScopePerSite {
-		return measureEach(ctx, s, window)
-	}
-	query, err := plan.RenderQuery(s.object, nil)
-	if err != nil {
-		return failed(at, err)
-	}
-	label := s.object.Spec.SiteLabel
+// view is a KPI over one window.
+type view struct {
+	// object is the KPI as if it had declared the window.
+	object *v1alpha1.KPI
+	kpi    gate.KPI
+}
+
+func (v view) window(end time.Time) provider.Window {
+	return provider.Window{Start: end.Add(-v.kpi.Window), End: end}
+}
+
+// query returns the one query for all sites.
+func (v view) query() (provider.Query, error) {
+	expression, err := plan.RenderQuery(v.object, nil)
+	label := v.object.Spec.SiteLabel
 	if label == "" {
 		label = defaultSiteLabel
 	}
-	answer, err := s.source.Measure(ctx, provider.Query{Expression: query, SiteLabel: label}, window)
+	return provider.Query{Name: v.object.Name, Expression: expression, SiteLabel: label}, err
+}
+
+func measureAt(ctx context.Context, s snapshot, v view, at time.Time) outcome {
+	if v.object.Spec.Scope == v1alpha1.QueryScopePerSite {
+		return measureEach(ctx, s, v, v.window(at))
+	}
+	query, err := v.query()
+	if err != nil {
+		return failed(at, err)
+	}
+	answer, err := s.source.Measure(ctx, query, v.window(at))
 	if err != nil {
 		return failed(at, err)
 	}
 	done := outcome{}
 	done.measurement, done.unknown = measure.Collect(answer, s.sites, at)
-	done.problem = doubts(answer, label)
+	done.problem = doubts(answer, query.SiteLabel)
 	return done
 }
 

@@ -3,8 +3,11 @@ package kpi
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/measure"
@@ -30,6 +34,8 @@ type Reconciler struct {
 	Providers *provider.Registry
 	// Store takes the measurements.
 	Store *measure.Store
+	// Captures has what sites ask for to take their baselines from.
+	Captures *measure.Captures
 	// Budget is paid for every measurement.
 	Budget *measure.RefreshBudget
 	// Events tells people when a source fails and when it answers again.
@@ -43,8 +49,14 @@ type Reconciler struct {
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	asked := make(chan event.GenericEvent, 1024)
+	r.Captures.OnAsk(func(kpi types.NamespacedName) {
+		asked <- event.GenericEvent{Object: &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Namespace: kpi.Namespace, Name: kpi.Name}}}
+	})
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.KPI{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.AcceptanceGate{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Channel(asked, &handler.EnqueueRequestForObject{})).
 		Watches(&v1alpha1.MetricProvider{}, handler.EnqueueRequestsFromMapFunc(r.askedOf), builder.WithPredicates(readyChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentMeasurements}).
 		Complete(r)
@@ -60,23 +72,32 @@ func readyChanged() predicate.Predicate {
 	}}
 }
 
+// ofNamespace asks for all KPIs of a namespace: a gate may ask for one over another window.
+func (r *Reconciler) ofNamespace(ctx context.Context, changed client.Object) []reconcile.Request {
+	return r.list(ctx, changed.GetNamespace(), func(*v1alpha1.KPI) bool { return true })
+}
+
 // askedOf asks for the KPIs that a provider answers.
 func (r *Reconciler) askedOf(ctx context.Context, changed client.Object) []reconcile.Request {
+	return r.list(ctx, changed.GetNamespace(), func(kpi *v1alpha1.KPI) bool { return kpi.Spec.Provider.Name == changed.GetName() })
+}
+
+func (r *Reconciler) list(ctx context.Context, namespace string, wanted func(*v1alpha1.KPI) bool) []reconcile.Request {
 	var list v1alpha1.KPIList
-	if err := r.Client.List(ctx, &list, client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "cannot list KPIs to measure again")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		if list.Items[i].Spec.Provider.Name == changed.GetName() {
+		if wanted(&list.Items[i]) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 		}
 	}
 	return requests
 }
 
-// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis;metricproviders;rolloutsites,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis;metricproviders;rolloutsites;acceptancegates,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -88,11 +109,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	case s.object == nil:
 		r.Store.Forget(req.NamespacedName)
+		r.Captures.Forget(req.NamespacedName)
 		r.memory.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	case s.opening:
 		return ctrl.Result{RequeueAfter: openingRetry}, nil
-	case len(s.mistakes) == 0 && !s.isDue():
+	case len(s.mistakes) == 0 && !s.isDue() && len(s.asked) == 0:
 		return status.Settle(ctrl.Result{RequeueAfter: s.due.Sub(s.now)}, r.reportAgain(ctx, s))
 	}
 	outcome, acted, err := r.actInTurn(ctx, s)
@@ -101,6 +123,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	case !acted:
 		return ctrl.Result{RequeueAfter: busyRetry}, nil
+	}
+	if len(s.mistakes) == 0 && !s.isDue() {
+		r.memory.served(req.NamespacedName)
+		return status.Settle(ctrl.Result{RequeueAfter: max(s.due.Sub(r.Clock.Now()), time.Millisecond)}, r.reportAgain(ctx, s))
 	}
 	r.memory.keep(req.NamespacedName, outcome)
 	return status.Settle(ctrl.Result{RequeueAfter: outcome.next(s, r.Clock.Now())}, r.report(ctx, s, outcome))

@@ -71,6 +71,11 @@ func (m *memory) busy(kpi types.NamespacedName, now time.Time) time.Duration {
 	return now.Sub(known.busySince)
 }
 
+// served notes that a KPI does not wait for a turn.
+func (m *memory) served(kpi types.NamespacedName) {
+	m.of(kpi, func(r *remembered) { r.busySince = time.Time{} })
+}
+
 // forget drops a KPI that was deleted.
 func (m *memory) forget(kpi types.NamespacedName) {
 	m.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
 )
@@ -30,17 +31,21 @@ type snapshot struct {
 	object   *v1alpha1.KPI
 	kpi      gate.KPI
 	mistakes []plan.Mistake
-	sites    []*v1alpha1.RolloutSite
-	source   provider.Provider
+	// views are the KPI over its own window, and over the others that gates ask for.
+	views []view
+	// asked is what sites want to take their baselines from.
+	asked  []measure.Ask
+	sites  []*v1alpha1.RolloutSite
+	source provider.Provider
 	// timeout is that of one query.
 	timeout time.Duration
+	// places is how many KPIs may ask the source at a time.
+	places  int
 	problem problem
 	// opening is true when the provider is valid and will be open in a moment.
 	opening bool
-	// answered is true when the source has answered this process before.
-	answered bool
-	due      time.Time
-	now      time.Time
+	due     time.Time
+	now     time.Time
 }
 
 // problem is why there is no measurement, or why it is not whole; empty when it is.
@@ -60,18 +65,30 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if err := r.Client.Get(ctx, req.NamespacedName, &object); err != nil {
 		return s, client.IgnoreNotFound(err)
 	}
-	s.object = &object
+	s.object, s.asked = &object, r.Captures.Asked(req.NamespacedName)
 	s.kpi, s.mistakes = plan.ResolveKPI(&object)
 	if len(s.mistakes) > 0 {
 		return s, nil
 	}
+	gates, err := catalogue.Gates(ctx, r.Client, req.Namespace)
+	if err != nil {
+		return s, err
+	}
+	for _, over := range plan.Windows(&object, gates) {
+		resolved, _ := plan.ResolveKPI(over) // the mistakes are those of the KPI itself
+		s.views = append(s.views, view{object: over, kpi: resolved})
+	}
 	if err := r.observeSource(ctx, &s); err != nil {
 		return s, err
 	}
-	s.answered = r.Store.Answered(req.NamespacedName, s.kpi.Revision)
 	last, _ := r.memory.last(req.NamespacedName)
-	s.schedule(r.Store.LastTried(req.NamespacedName, s.kpi.Revision), last)
-	var err error
+	lastTried := r.Store.LastTried(req.NamespacedName, s.kpi.Revision)
+	for _, v := range s.views {
+		if r.Store.LastTried(req.NamespacedName, v.kpi.Revision).IsZero() {
+			lastTried = time.Time{} // a gate asks for another window than before
+		}
+	}
+	s.schedule(lastTried, last)
 	s.sites, err = catalogue.Sites(ctx, r.Client, req.Namespace)
 	return s, err
 }
@@ -110,7 +127,7 @@ func (r *Reconciler) observeSource(ctx context.Context, s *snapshot) error {
 		s.problem = problem{v1alpha1.ReasonReferenceNotFound,
 			fmt.Sprintf("spec.provider.name: MetricProvider %q does not exist in this namespace; create it or correct the name", key.Name)}
 	case open:
-		s.source, s.timeout = source, timeoutOf(declared)
+		s.source, s.timeout, s.places = source, timeoutOf(declared), turnsOf(declared)
 	case ready == nil || ready.Status == metav1.ConditionTrue || ready.ObservedGeneration != declared.Generation:
 		if s.opening = r.memory.opening(kpi, s.now) < openingLimit; !s.opening {
 			s.problem = problem{v1alpha1.ReasonProviderNotReady, fmt.Sprintf(
@@ -126,10 +143,17 @@ func (r *Reconciler) observeSource(ctx context.Context, s *snapshot) error {
 
 // timeoutOf returns the time that a provider gives one query. What cannot be read is the provider's own problem.
 func timeoutOf(declared v1alpha1.MetricProvider) time.Duration {
-	if source := declared.Spec.Prometheus; source != nil {
-		if timeout, err := source.Timeout.Parse(); err == nil && timeout > 0 {
-			return timeout
-		}
+	var written v1alpha1.Duration
+	switch spec := declared.Spec; {
+	case spec.Prometheus != nil:
+		written = spec.Prometheus.Timeout
+	case spec.SQL != nil:
+		written = spec.SQL.Timeout
+	case spec.HTTP != nil:
+		written = spec.HTTP.Timeout
+	}
+	if timeout, err := written.Parse(); err == nil && timeout > 0 {
+		return timeout
 	}
 	return provider.DefaultTimeout
 }

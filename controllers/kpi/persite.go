@@ -26,6 +26,7 @@ const (
 // tour asks a source for one site after the other.
 type tour struct {
 	snapshot
+	view     view
 	window   provider.Window
 	limit    time.Duration
 	answers  []provider.Answer
@@ -36,8 +37,8 @@ type tour struct {
 
 // measureEach asks for each site by itself. A site whose query fails has no value; the others keep theirs. A source that answers no more is not asked for
 // every site, and the whole tour ends before it would hold up the next one.
-func measureEach(ctx context.Context, s snapshot, window provider.Window) outcome {
-	t := &tour{snapshot: s, window: window, limit: max(s.kpi.Interval, s.timeout),
+func measureEach(ctx context.Context, s snapshot, v view, window provider.Window) outcome {
+	t := &tour{snapshot: s, view: v, window: window, limit: max(s.kpi.Interval, s.timeout),
 		answers: make([]provider.Answer, len(s.sites)), failures: make([]error, len(s.sites))}
 	limited, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
@@ -53,8 +54,21 @@ func measureEach(ctx context.Context, s snapshot, window provider.Window) outcom
 	return t.outcome()
 }
 
+// eachAgain measures past moments again.
+func eachAgain(ctx context.Context, s snapshot, v view, moments []time.Time) []measure.Measurement {
+	var past []measure.Measurement
+	for _, moment := range moments {
+		again := measureEach(ctx, s, v, v.window(moment))
+		if again.measurement.Failure != "" {
+			return nil
+		}
+		past = append(past, again.measurement)
+	}
+	return past
+}
+
 func (t *tour) ask(ctx context.Context, site *v1alpha1.RolloutSite) (provider.Answer, error) {
-	query, err := plan.RenderQuery(t.object, site)
+	query, err := plan.RenderQuery(t.view.object, site)
 	switch {
 	case err != nil:
 		return provider.Answer{}, err
@@ -65,9 +79,9 @@ func (t *tour) ask(ctx context.Context, site *v1alpha1.RolloutSite) (provider.An
 		return provider.Answer{}, &provider.Error{Reason: provider.Timeout, Err: ctx.Err(),
 			Message: fmt.Sprintf("not asked for, because asking for the sites before it took longer than %s", t.limit)}
 	}
-	answer, err := t.source.Measure(ctx, provider.Query{Expression: query, Site: plan.SiteID(site)}, t.window)
+	answer, err := t.source.Measure(ctx, provider.Query{Name: t.object.Name, Expression: query, Site: plan.SiteID(site)}, t.window)
 	switch provider.ReasonOf(err) {
-	case provider.Timeout, provider.Unreachable:
+	case provider.Timeout, provider.Unreachable, provider.BackingOff, provider.AddressRefused:
 		t.silent.Add(1)
 	default:
 		t.silent.Store(0)
@@ -79,9 +93,11 @@ func (t *tour) ask(ctx context.Context, site *v1alpha1.RolloutSite) (provider.An
 func (t *tour) outcome() outcome {
 	var all provider.Answer
 	var first error
+	var unanswered bool
 	failures := map[string]string{}
 	for i, site := range t.sites {
 		if err := t.failures[i]; err != nil {
+			unanswered = unanswered || provider.ReasonOf(err) != ""
 			failures[site.Name] = v1alpha1.Clip(err.Error(), maxFailure)
 			if first == nil {
 				first = fmt.Errorf("site %s: %w", site.Name, err)
@@ -97,7 +113,7 @@ func (t *tour) outcome() outcome {
 	done := outcome{problem: doubts(all, "")}
 	done.measurement, done.unknown = measure.Collect(all, t.sites, t.window.End)
 	if first != nil {
-		done.measurement.Failures = failures
+		done.measurement.Failures, done.unanswered = failures, unanswered
 		done.problem = problem{reasonOf(first), fmt.Sprintf("%d of %d sites could not be asked for; %v", len(failures), len(t.sites), first)}
 	}
 	return done

@@ -61,7 +61,7 @@ func TestASourceThatIsSilentIsNotAskedForEverySite(t *testing.T) {
 func asking(t *testing.T, script string) string {
 	t.Helper()
 	at := 0
-	src := &source{answer: func(ctx context.Context, q provider.Query, w provider.Window) (provider.Answer, error) {
+	src := &scripted{answer: func(ctx context.Context, q provider.Query, w provider.Window) (provider.Answer, error) {
 		switch script[at] {
 		case 'x':
 			return silence(ctx, q, w)
@@ -70,7 +70,8 @@ func asking(t *testing.T, script string) string {
 		}
 		return one(ctx, q, w)
 	}}
-	tested := &tour{snapshot: snapshot{object: number("adoption", perSite), source: src}}
+	object := number("adoption", perSite)
+	tested := &tour{snapshot: snapshot{object: object, source: src}, view: view{object: object}}
 	var got strings.Builder
 	for ; at < len(script); at++ {
 		before := len(src.asked)
@@ -131,9 +132,10 @@ func TestSitesForWhichThereIsNoTimeAreToldSo(t *testing.T) {
 	over, cancel := context.WithDeadline(t.Context(), began.AddDate(-20, 0, 0))
 	defer cancel()
 	object := number("adoption", perSite)
-	src := &source{answer: one}
+	src := &scripted{answer: one}
 	resolved, _ := plan.ResolveKPI(object)
-	got := measureEach(over, snapshot{object: object, kpi: resolved, source: src, sites: []*v1alpha1.RolloutSite{site("rome")}, timeout: minute}, provider.Window{End: began})
+	asked := snapshot{object: object, kpi: resolved, source: src, sites: []*v1alpha1.RolloutSite{site("rome")}, timeout: minute}
+	got := measureEach(over, asked, view{object: object, kpi: resolved}, provider.Window{End: began})
 	if want := "site rome: not asked for, because asking for the sites before it took longer than 5m0s"; got.measurement.Failure != want {
 		t.Errorf("failure is %q, want %q", got.measurement.Failure, want)
 	}
@@ -148,7 +150,7 @@ func TestAfterARestartFewPastMomentsAreMeasuredAgainForEachSite(t *testing.T) {
 		want   []time.Duration
 	}{
 		"for each site":         {perSite, []time.Duration{-7, -2, 0}},
-		"for all sites at once": {func(*v1alpha1.KPI) {}, []time.Duration{-17, -12, -7, -2, 0}},
+		"for all sites at once": {func(*v1alpha1.KPI) {}, []time.Duration{-32, -27, -22, -17, -12, -7, -2, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			object := number("adoption", test.change)

@@ -16,7 +16,7 @@ import (
 const (
 	// concurrentMeasurements is how many KPIs are measured at a time.
 	concurrentMeasurements = 32
-	// turnsOfProvider is how many of them may ask one provider, which is as many queries as it runs at a time.
+	// turnsOfProvider is how many of them may ask one provider that does not say how many queries it takes at a time: as many as it runs then.
 	turnsOfProvider = 4
 	// turnsOfNamespace is how many of them may be of one namespace.
 	turnsOfNamespace = 8
@@ -30,11 +30,19 @@ type turns struct {
 	taken map[string]int
 }
 
-// take takes a place of the provider and one of its namespace, or none. Who got them must give them back.
-func (t *turns) take(provider client.ObjectKey) bool {
+// turnsOf returns how many KPIs may ask a provider at a time: as many as the queries that it declares to run then. The turns of its namespace bound them too.
+func turnsOf(declared v1alpha1.MetricProvider) int {
+	if limits := declared.Spec.Limits; limits != nil && limits.Concurrent != nil {
+		return int(*limits.Concurrent)
+	}
+	return turnsOfProvider
+}
+
+// take takes one of the provider's places and one of its namespace, or none. Who got them must give them back.
+func (t *turns) take(provider client.ObjectKey, places int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.taken[provider.String()] >= turnsOfProvider || t.taken[provider.Namespace] >= turnsOfNamespace {
+	if t.taken[provider.String()] >= places || t.taken[provider.Namespace] >= turnsOfNamespace {
 		return false
 	}
 	if t.taken == nil {
@@ -60,7 +68,7 @@ func (t *turns) give(provider client.ObjectKey) {
 func (r *Reconciler) actInTurn(ctx context.Context, s snapshot) (done outcome, acted bool, err error) {
 	switch asked := s.asks(); {
 	case s.source == nil:
-	case r.turns.take(asked):
+	case r.turns.take(asked, s.places):
 		defer r.turns.give(asked)
 	case r.memory.busy(client.ObjectKeyFromObject(s.object), s.now) < s.kpi.Interval:
 		return outcome{}, false, nil

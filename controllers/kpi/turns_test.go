@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -58,6 +59,39 @@ func TestASourceThatDoesNotAnswerKeepsNoWorkersFromOthers(t *testing.T) {
 	w.mustBe(t, "late", v1alpha1.ReasonMeasured)
 }
 
+// A source that declares how many queries it takes at a time is asked by as many KPIs, and by no more.
+func TestKPIsUseTheLimitThatTheirProviderDeclares(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limits *v1alpha1.SourceLimits
+		want   int
+	}{
+		"no limits":             {nil, turnsOfProvider},
+		"another limit":         {&v1alpha1.SourceLimits{PerMinute: ptr.To[int32](60)}, turnsOfProvider},
+		"one query at a time":   {&v1alpha1.SourceLimits{Concurrent: ptr.To[int32](1)}, 1},
+		"six at a time":         {&v1alpha1.SourceLimits{Concurrent: ptr.To[int32](6)}, 6},
+		"more than a namespace": {&v1alpha1.SourceLimits{Concurrent: ptr.To[int32](32)}, turnsOfNamespace},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, number("adoption"))
+			declared := &v1alpha1.MetricProvider{}
+			if err := w.Client.Get(t.Context(), key("source"), declared); err != nil {
+				t.Fatal(err)
+			}
+			declared.Spec.Limits = tc.limits
+			if err := w.Client.Update(t.Context(), declared); err != nil {
+				t.Fatal(err)
+			}
+			for range tc.want - 1 {
+				w.turns.take(key("source"), concurrentMeasurements)
+			}
+			w.mustRun(t, "adoption", 5*minute)
+			w.pass(5 * minute)
+			w.turns.take(key("source"), concurrentMeasurements)
+			w.mustRun(t, "adoption", busyRetry)
+		})
+	}
+}
+
 func TestPlacesAreSharedBetweenProvidersAndNamespaces(t *testing.T) {
 	key := func(namespace, name string) client.ObjectKey {
 		return client.ObjectKey{Namespace: namespace, Name: name}
@@ -65,7 +99,7 @@ func TestPlacesAreSharedBetweenProvidersAndNamespaces(t *testing.T) {
 	var places turns
 	take := func(want bool, provider client.ObjectKey) {
 		t.Helper()
-		if got := places.take(provider); got != want {
+		if got := places.take(provider, turnsOfProvider); got != want {
 			t.Fatalf("a place for %s: %t, want %t", provider, got, want)
 		}
 	}

@@ -33,8 +33,8 @@ const (
 // began is when the tests begin.
 var began = time.Date(2026, time.March, 2, 8, 0, 0, 0, time.UTC)
 
-// source is a server that answers from a script.
-type source struct {
+// scripted is a server that answers from a script.
+type scripted struct {
 	mu     sync.Mutex
 	asked  []question
 	answer func(ctx context.Context, q provider.Query, w provider.Window) (provider.Answer, error)
@@ -45,16 +45,16 @@ type question struct {
 	end  time.Time
 }
 
-func (s *source) Measure(ctx context.Context, q provider.Query, w provider.Window) (provider.Answer, error) {
+func (s *scripted) Measure(ctx context.Context, q provider.Query, w provider.Window) (provider.Answer, error) {
 	s.mu.Lock()
 	s.asked = append(s.asked, question{q.Site, w.End})
 	s.mu.Unlock()
 	return s.answer(ctx, q, w)
 }
 
-func (s *source) Close() {}
+func (s *scripted) Close() {}
 
-func (s *source) questions() []question {
+func (s *scripted) questions() []question {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]question(nil), s.asked...)
@@ -76,7 +76,7 @@ func silence(context.Context, provider.Query, provider.Window) (provider.Answer,
 type world struct {
 	*Reconciler
 	clock  *clocktesting.FakePassiveClock
-	source *source
+	source *scripted
 	// refuse is the answer to writes of status; nil carries them out.
 	refuse error
 
@@ -98,7 +98,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{clock: clocktesting.NewFakePassiveClock(began), source: &source{answer: one}}
+	w := &world{clock: clocktesting.NewFakePassiveClock(began), source: &scripted{answer: one}}
 	objects = append(objects, &v1alpha1.MetricProvider{ObjectMeta: named("source"), Spec: v1alpha1.MetricProviderSpec{
 		Prometheus: &v1alpha1.PrometheusProvider{Address: "http://prometheus.example"}}}, site("berlin"), site("rome"))
 	built := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.KPI{}).
@@ -110,7 +110,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		}}).Build()
 	registry := provider.NewRegistry()
 	t.Cleanup(registry.Close)
-	w.Reconciler = &Reconciler{Client: built, Providers: registry, Store: measure.NewStore(), Budget: measure.NewRefreshBudget(), Events: w, Clock: w.clock}
+	w.Reconciler = &Reconciler{Client: built, Providers: registry, Store: measure.NewStore(), Captures: measure.NewCaptures(), Budget: measure.NewRefreshBudget(), Events: w, Clock: w.clock}
 	w.open(t, "source")
 	return w
 }

@@ -42,6 +42,8 @@ type Reconciler struct {
 	Client client.Client
 	// Store has the measurements.
 	Store *measure.Store
+	// Captures has the values that baselines are taken from.
+	Captures *measure.Captures
 	// Budget pays for writes that bring nothing but newer numbers.
 	Budget *measure.RefreshBudget
 	// Events tells people of transitions.
@@ -56,9 +58,11 @@ type Reconciler struct {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	measured := make(chan event.GenericEvent, 1024)
-	r.Store.Listen(func(kpi types.NamespacedName) {
+	tell := func(kpi types.NamespacedName) {
 		measured <- event.GenericEvent{Object: &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Namespace: kpi.Namespace, Name: kpi.Name}}}
-	})
+	}
+	r.Store.Listen(tell)
+	r.Captures.OnTaken(tell)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.SiteRollout{}).
 		Watches(&v1alpha1.CRMRollout{}, handler.EnqueueRequestsFromMapFunc(r.ofRollout), builder.WithPredicates(planOrWavesChanged())).
@@ -138,13 +142,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case s.awaiting != nil && r.memory.await(req.NamespacedName, s):
 		return ctrl.Result{RequeueAfter: awaitAgain}, nil
 	}
-	d := decide(s)
+	d, err := r.decide(ctx, s)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if err := r.report(ctx, s, d); err != nil {
 		return status.Settle(ctrl.Result{}, err)
 	}
+	r.ask(s, d)
 	var result ctrl.Result
-	if !d.last.SoakEnd.IsZero() {
-		result.RequeueAfter = max(d.last.SoakEnd.Sub(r.Clock.Now()), 1)
+	if !d.last.WakeAt.IsZero() {
+		result.RequeueAfter = max(d.last.WakeAt.Sub(r.Clock.Now()), 1)
 	}
 	if r.memory.keep(req.NamespacedName, s.object.UID, d.last) {
 		result.RequeueAfter = 1 // a KPI that the site did not wait for before may have been measured while it was judged

@@ -1,8 +1,14 @@
 package siterollout
 
 import (
+	"context"
+	"errors"
+	"time"
+
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/advance"
+	"github.com/crmops/rollout-operator/internal/gate"
+	"github.com/crmops/rollout-operator/internal/plan"
 )
 
 // maxSteps bounds the steps of one reconcile: join, start, pass, and the reason to wait again. What is left follows in the next one.
@@ -13,12 +19,32 @@ type decision struct {
 	status  v1alpha1.SiteRolloutStatus
 	changes []advance.Step
 	last    advance.Step
+	// captured is when the values were captured that baselines could be taken from; zero when there were none.
+	captured map[plan.Baseline]time.Time
 }
 
-// decide takes steps until the site stays where it is. It asks the rules and does nothing itself.
-func decide(s snapshot) decision {
-	d := decision{status: s.object.Status}
-	input := advance.Input{Plan: s.plan, SiteID: s.siteID, Evidence: s.evidence, Holds: s.holds, Now: s.now}
+// decide takes steps until the site stays where it is. It asks the rules and does nothing itself; numbers are looked up in memory, and the sites of a control group in the cache.
+// Nothing must be done when it fails.
+func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
+	d := decision{status: s.object.Status, captured: map[plan.Baseline]time.Time{}}
+	input := advance.Input{Plan: s.plan, Site: s.object.Spec.Site, SiteID: s.siteID, Holds: s.holds, Now: s.now}
+	input.Evidence = func(kpi gate.KPI) gate.Evidence {
+		return r.Store.Evidence(s.key(kpi.Name), kpi.Revision, s.object.Spec.Site, s.siteID)
+	}
+	input.Peer = func(phase, site, siteID string, kpi gate.KPI) ([]gate.Sample, bool) {
+		return r.peer(s, phase, site, siteID, kpi)
+	}
+	input.Capture = func(b plan.Baseline) (gate.Capture, bool) {
+		capture, found := r.Captures.Latest(s.key(b.KPI.Name), asks(b))
+		d.captured[b] = capture.At
+		return capture, found
+	}
+	var failed error
+	input.Candidates = func(phase string, c plan.Controls) []string {
+		names, err := r.candidates(ctx, s, phase, c)
+		failed = errors.Join(failed, err)
+		return names
+	}
 	for range maxSteps {
 		input.Status = d.status
 		input.Admitted, input.Block = s.admission(d.status)
@@ -30,5 +56,5 @@ func decide(s snapshot) decision {
 		}
 		d.changes = append(d.changes, d.last)
 	}
-	return d
+	return d, failed
 }

@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/advance"
 )
 
@@ -40,7 +39,7 @@ func (m *memory) holds(site types.NamespacedName, uid types.UID) *advance.Holds 
 
 // keep remembers a step. It reports whether the site waits for other KPIs than before.
 func (m *memory) keep(site types.NamespacedName, uid types.UID, step advance.Step) bool {
-	return m.put(site, remembered{uid: uid, holds: &step.Holds, kpis: kpisOf(step.Gate)})
+	return m.put(site, remembered{uid: uid, holds: &step.Holds, kpis: step.Awaits})
 }
 
 // await remembers which KPIs a site waits for. It reports false when it has waited for long enough.
@@ -90,15 +89,4 @@ func (m *memory) interestedIn(kpi types.NamespacedName) []reconcile.Request {
 		}
 	}
 	return requests
-}
-
-func kpisOf(report *v1alpha1.GateReport) map[string]bool {
-	if report == nil {
-		return nil
-	}
-	kpis := make(map[string]bool, len(report.Criteria))
-	for _, c := range report.Criteria {
-		kpis[c.KPI] = true
-	}
-	return kpis
 }

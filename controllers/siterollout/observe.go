@@ -21,13 +21,15 @@ import (
 
 // snapshot is everything that the next step of a site depends on.
 type snapshot struct {
-	object   *v1alpha1.SiteRollout
-	rollout  *v1alpha1.CRMRollout
-	plan     plan.Plan
-	evidence func(kpi string) gate.Evidence
-	holds    advance.Holds
+	object  *v1alpha1.SiteRollout
+	rollout *v1alpha1.CRMRollout
+	plan    plan.Plan
+	kpis    map[string]*v1alpha1.KPI
+	holds   advance.Holds
+	peers   peers
 	// siteGone is true when the RolloutSite does not exist any more.
 	siteGone bool
+	site     *v1alpha1.RolloutSite
 	siteID   string
 	// awaiting are the KPIs that the site was being judged by and that the operator, which has just started, has not measured yet. Judging now would
 	// say "not measured" about numbers that are known well enough.
@@ -58,11 +60,14 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if err != nil {
 		return s, err
 	}
-	s.plan = plan.Resolve(&rollout, objects)
+	s.plan, s.kpis = plan.Resolve(&rollout, objects), objects.KPIs
 	if err := r.observeSite(ctx, &s); err != nil {
 		return s, err
 	}
-	r.observeEvidence(&s, objects)
+	if s.peers, err = r.observePeers(ctx, s); err != nil {
+		return s, err
+	}
+	r.observeHolds(&s)
 	return s, nil
 }
 
@@ -72,7 +77,7 @@ func (r *Reconciler) observeSite(ctx context.Context, s *snapshot) error {
 	err := r.Client.Get(ctx, key, &site)
 	s.siteGone = apierrors.IsNotFound(err)
 	if err == nil {
-		s.siteID = plan.SiteID(&site)
+		s.site, s.siteID = &site, plan.SiteID(&site)
 	}
 	if err != nil && !s.siteGone {
 		return fmt.Errorf("read site %s: %w", key, err)
@@ -80,19 +85,8 @@ func (r *Reconciler) observeSite(ctx context.Context, s *snapshot) error {
 	return nil
 }
 
-func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
-	key := func(kpi string) types.NamespacedName {
-		return types.NamespacedName{Namespace: s.object.Namespace, Name: kpi}
-	}
-	revision := func(kpi string) string {
-		if found := objects.KPIs[kpi]; found != nil {
-			return plan.Revision(found)
-		}
-		return ""
-	}
-	s.evidence = func(kpi string) gate.Evidence {
-		return r.Store.Evidence(key(kpi), revision(kpi), s.object.Spec.Site, s.siteID)
-	}
+// observeHolds finds out how far the criteria of the gate have been proved.
+func (r *Reconciler) observeHolds(s *snapshot) {
 	if known := r.memory.holds(client.ObjectKeyFromObject(s.object), s.object.UID); known != nil {
 		s.holds = *known
 		return
@@ -102,22 +96,22 @@ func (r *Reconciler) observeEvidence(s *snapshot, objects plan.Objects) {
 		return
 	}
 	for _, c := range standing.Criteria {
-		if r.Store.LastTried(key(c.KPI.Name), c.KPI.Revision).IsZero() {
-			s.await(standing)
-			return
+		for _, kpi := range []*gate.KPI{&c.KPI, c.Reference()} {
+			if kpi != nil && r.Store.LastTried(s.key(kpi.Name), kpi.Revision).IsZero() {
+				s.awaiting = standing.KPIs()
+				return
+			}
 		}
 	}
 	// Not the KPI's status: it may show this process's first measurement already, and would hide how long nobody measured before that.
-	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi string) gate.Measured {
-		return r.Store.Inherited(key(kpi), revision(kpi))
+	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi gate.KPI) gate.Measured {
+		return r.Store.Inherited(s.key(kpi.Name), kpi.Revision)
 	})
 }
 
-func (s *snapshot) await(standing *gate.Gate) {
-	s.awaiting = map[string]bool{}
-	for _, c := range standing.Criteria {
-		s.awaiting[c.KPI.Name] = true
-	}
+// key returns the key of a KPI.
+func (s snapshot) key(kpi string) types.NamespacedName {
+	return types.NamespacedName{Namespace: s.object.Namespace, Name: kpi}
 }
 
 // admission reports whether a site with this status is admitted to its next phase, and why it may not start it all the same.

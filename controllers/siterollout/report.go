@@ -63,12 +63,13 @@ func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
 		bare.NextLook = nil
 	}
 	if bare.Gate == nil {
-		return bare // no message quotes a number
+		return bare // no message quotes a number; where a baseline is missing, it says the same at every try
 	}
 	bare.Message = ""
 	for i := range bare.Gate.Criteria {
 		c := &bare.Gate.Criteria[i]
-		c.Value, c.SampleTime, c.Message = "", nil, ""
+		c.Figures = v1alpha1.Figures{Threshold: c.Threshold, Window: c.Window}
+		c.SampleTime, c.Message = nil, ""
 	}
 	for i := range bare.Conditions {
 		bare.Conditions[i].Message = ""

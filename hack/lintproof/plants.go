@@ -28,7 +28,7 @@ const (
 	maxComplexity    = 12
 )
 
-var purePackages = []string{"admit", "advance", "calendar", "gate", "plan"}
+var purePackages = []string{"admit", "advance", "calendar", "effect", "gate", "plan"}
 
 // plants is every rule that guards the architecture or the size of things, with a violation of it.
 func plants() []plant {
@@ -58,6 +58,7 @@ func purityPlants() []plant {
 		plant{"gate has no database", "internal/gate/planted_sql.go", importing("gate", "database/sql"), "depguard", "database/sql"},
 		plant{"gate has no client-go", "internal/gate/planted_clientgo.go", importing("gate", "k8s.io/client-go/rest"), "depguard", "client-go"},
 		plant{"gate does not log", "internal/gate/planted_log.go", importing("gate", "log/slog"), "depguard", "'log/slog'"},
+		plant{"effect knows no api", "internal/effect/planted_api.go", importing("effect", module+"/api/v1alpha1"), "depguard", "knows nothing of rollouts"},
 		plant{"a pure package may use time as a value", "internal/gate/planted_duration.go",
 			plantedFile("gate", `import "time"`, "var _ = time.Hour"), "", ""},
 	)

@@ -5,6 +5,7 @@ package advance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +25,18 @@ type Input struct {
 	Admitted bool
 	// Block is why the site may not start its next phase, admitted or not; zero when it may.
 	Block admit.Block
+	// Site is the name of the RolloutSite.
+	Site string
 	// SiteID is the text by which metric sources name the site.
 	SiteID string
 	// Evidence returns what is known about the site's value of a KPI.
-	Evidence func(kpi string) gate.Evidence
+	Evidence func(kpi gate.KPI) gate.Evidence
+	// Peer returns the values of another site, see gate.Facts.
+	Peer func(phase, site, siteID string, kpi gate.KPI) (samples []gate.Sample, unchanged bool)
+	// Capture returns the latest values that a baseline can be taken from, and false when there are none.
+	Capture func(b plan.Baseline) (gate.Capture, bool)
+	// Candidates returns the names of the sites that can be control sites, in the order in which they are taken.
+	Candidates func(phase string, c plan.Controls) []string
 	// Holds by criterion of the gate that the site stands at, as the last step left them.
 	Holds Holds
 	// Now is the time of the step, in whole seconds.
@@ -50,6 +59,8 @@ type Stand struct {
 	Role v1alpha1.GateRole
 	// Attempt at the phase; 0 at an entry gate.
 	Attempt int32
+	// Failed is true when the attempt has failed and its guardrails are watched for the next one.
+	Failed bool
 	// Gate is its name.
 	Gate string
 	// SiteID is the text by which metric sources name the site. Under another one they may mean another site.
@@ -72,8 +83,12 @@ type Step struct {
 	Holds Holds
 	// NextLook is when something can change by itself; zero when only another object's change can.
 	NextLook time.Time
-	// SoakEnd is when the soak of a running phase ends; zero when it is over.
-	SoakEnd time.Time
+	// WakeAt is when the site must be looked at even if nothing is measured until then: the end of a soak, or the time to ask for a baseline again. Zero for never.
+	WakeAt time.Time
+	// Asks are the baselines whose values have to be measured before the phase can start.
+	Asks []plan.Baseline
+	// Awaits are the KPIs whose next measurement can change the step, by name.
+	Awaits map[string]bool
 	// Mistakes that keep the site where it is until a person mends them.
 	Mistakes []plan.Mistake
 }
@@ -86,6 +101,10 @@ type Change struct {
 	Phase string
 	// Starts is true when an attempt at Phase begins.
 	Starts bool
+	// Baselines that were taken for the first attempt.
+	Baselines []v1alpha1.Baseline
+	// Fails is true when the attempt fails.
+	Fails bool
 	// Passes is true when Phase is passed.
 	Passes bool
 	// Evidence that passed the phase.
@@ -152,18 +171,13 @@ func (in Input) complete() Step {
 	return step
 }
 
-// describe puts the criteria that have not passed into one sentence.
-func describe(j gate.Judgement) string {
-	unmet := j.Unmet()
-	sentences := make([]string, 0, len(unmet))
-	for _, c := range unmet {
-		if c.Verdict == j.Verdict {
-			sentences = append(sentences, c.Message)
-		}
-	}
+// describe puts what decided a verdict into one sentence.
+func describe(j gate.Judgement) string { return joined(j.Because()) }
+
+func joined(sentences []string) string {
 	const told = 3
 	if len(sentences) > told {
-		sentences = append(sentences[:told], fmt.Sprintf("and %d more criteria", len(sentences)-told))
+		sentences = append(slices.Clone(sentences[:told]), fmt.Sprintf("and %d more criteria", len(sentences)-told))
 	}
 	return strings.Join(sentences, "; ")
 }
@@ -171,10 +185,16 @@ func describe(j gate.Judgement) string {
 // nextSample returns the earliest time at which a KPI of the gate is measured again, zero when none is known.
 func nextSample(j gate.Judgement) time.Time {
 	var next time.Time
-	for _, c := range j.Unmet() {
-		if !c.NextSample.IsZero() && (next.IsZero() || c.NextSample.Before(next)) {
-			next = c.NextSample
-		}
+	for _, c := range j.Undecided() {
+		next = earlier(next, c.NextSample)
 	}
 	return next
+}
+
+// earlier returns the earlier of two times, of which zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }

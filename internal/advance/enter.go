@@ -32,7 +32,11 @@ func (in Input) enter(next int) Step {
 	if phase.Entry != nil && !in.mayEnter(&step, phase) {
 		return step
 	}
-	return in.start(step, phase)
+	taken := in.baselines(&step, phase)
+	if step.Reason != "" {
+		return step
+	}
+	return in.start(step, phase, taken)
 }
 
 // mayEnter judges the entry gate. When it has not passed, the step says so.
@@ -51,11 +55,11 @@ func (in Input) mayEnter(step *Step, phase plan.Phase) bool {
 	return false
 }
 
-func (in Input) start(step Step, phase plan.Phase) Step {
+func (in Input) start(step Step, phase plan.Phase, taken []v1alpha1.Baseline) Step {
 	step.State, step.Reason = v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted
 	step.Message = fmt.Sprintf("phase %s started", phase.Name)
 	step.Gate, step.Holds = nil, Holds{}
-	step.Change = &Change{Reason: step.Reason, Message: step.Message, Phase: phase.Name, Starts: true}
+	step.Change = &Change{Reason: step.Reason, Message: step.Message + told(taken), Phase: phase.Name, Starts: true, Baselines: taken}
 	return step
 }
 
@@ -69,7 +73,8 @@ func (in Input) stalled(s Step, phase plan.Phase) Step {
 // judge asks the gate package and notes the answer in the step.
 func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) gate.Judgement {
 	at.Gate, at.SiteID = g.Name, in.SiteID
-	question := gate.Question{Gate: g, Evidence: in.Evidence, NotBefore: notBefore, Now: in.Now}
+	facts := gate.Facts{Evidence: in.Evidence, Baseline: in.baseline, Peer: in.Peer, SiteID: in.SiteID, NotBefore: notBefore, Now: in.Now}
+	question := gate.Question{Gate: g, Facts: facts}
 	if in.Holds.At == at {
 		question.Holds = in.Holds.Criteria
 	}
@@ -77,5 +82,19 @@ func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) ga
 	step.Gate = judged.Report(g, at.Role)
 	step.Gate.SiteID = in.SiteID
 	step.Holds = Holds{At: at, Criteria: judged.Holds()}
+	step.Awaits = g.KPIs()
 	return judged
+}
+
+// baseline returns what was frozen when the site first began a phase.
+func (in Input) baseline(phase, kpi string) *v1alpha1.Baseline {
+	for i := range in.Status.Phases {
+		record := &in.Status.Phases[i]
+		for j := range record.Baselines {
+			if record.Name == phase && record.Baselines[j].KPI == kpi {
+				return &record.Baselines[j]
+			}
+		}
+	}
+	return nil
 }

@@ -10,16 +10,22 @@ import (
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
-// prove lets a phase run: soak, then pass, hold or wait as the exit gate says.
+// prove lets a phase run: soak, then pass, hold or wait as the exit gate says. A guardrail that is broken fails the attempt at once.
 func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	step := Step{State: in.Status.State, Phase: phase.Name}
-	if len(phase.Mistakes) > 0 {
+	switch {
+	case len(phase.Mistakes) > 0:
 		return in.stalled(step, phase)
+	case record.FailedAt != nil:
+		return in.retry(phase, record)
 	}
 	judged := gate.Judgement{Verdict: v1alpha1.VerdictPass}
 	if phase.Exit != nil {
 		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt}
 		judged = in.judge(&step, *phase.Exit, at, record.StartedAt.Time)
+	}
+	if broken := judged.Broken(); len(broken) > 0 {
+		return step.fail(phase, record, broken, nextSample(judged))
 	}
 	if soakEnd := record.StartedAt.Add(phase.Soak); in.Now.Before(soakEnd) {
 		step = step.soak(phase, judged, soakEnd)
@@ -32,7 +38,7 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 		return in.pass(phase, judged)
 	case judged.Verdict == v1alpha1.VerdictFail:
 		step.State, step.Reason = v1alpha1.SiteHeld, v1alpha1.ReasonExitGateFailed
-	case in.Status.State == v1alpha1.SiteHeld && !recovering(judged):
+	case in.Status.State == v1alpha1.SiteHeld && !judged.Recovering():
 		// A source that falls silent is no recovery: the last thing that was known is that the gate failed.
 		step.Reason = v1alpha1.ReasonExitGateFailed
 	default:
@@ -43,14 +49,32 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	return step
 }
 
-// recovering reports whether every criterion that has not passed is met, and only needs to hold for longer.
-func recovering(j gate.Judgement) bool {
-	for _, c := range j.Unmet() {
-		if c.Reason != v1alpha1.ReasonHolding {
-			return false
-		}
+// fail ends an attempt whose guardrails were broken for their time.
+func (s Step) fail(phase plan.Phase, record v1alpha1.PhaseRecord, broken []string, next time.Time) Step {
+	s.State, s.Reason, s.NextLook = v1alpha1.SiteHeld, v1alpha1.ReasonGuardrailBroken, next
+	s.Message = fmt.Sprintf("attempt %d at phase %s failed: %s", record.Attempt, phase.Name, joined(broken))
+	s.Change = &Change{Reason: s.Reason, Message: s.Message, Phase: phase.Name, Fails: true}
+	return s
+}
+
+// retry holds a site whose attempt failed until every guardrail is kept again, and then begins the next attempt: with a soak of its own, and without the evidence of this one.
+func (in Input) retry(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
+	step := Step{State: v1alpha1.SiteHeld, Phase: phase.Name, Reason: v1alpha1.ReasonGuardrailBroken}
+	var judged gate.Judgement
+	if phase.Exit != nil {
+		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt, Failed: true}
+		judged = in.judge(&step, *phase.Exit, at, time.Time{})
 	}
-	return true
+	unkept := judged.Unkept()
+	if len(unkept) == 0 {
+		message := fmt.Sprintf("attempt %d at phase %s started: its guardrails are kept again", record.Attempt+1, phase.Name)
+		return Step{State: v1alpha1.SiteProving, Phase: phase.Name, Reason: v1alpha1.ReasonAttemptStarted, Message: message,
+			Change: &Change{Reason: v1alpha1.ReasonAttemptStarted, Message: message, Phase: phase.Name, Starts: true}}
+	}
+	step.NextLook = nextSample(judged)
+	step.Message = fmt.Sprintf("attempt %d at phase %s failed at %s; the next one starts when its guardrails are kept: %s",
+		record.Attempt, phase.Name, record.FailedAt.UTC().Format(time.RFC3339), joined(unkept))
+	return step
 }
 
 // turn records that a running phase became held or recovered.
@@ -68,7 +92,7 @@ func (in Input) turn(step Step) *Change {
 }
 
 func (s Step) soak(phase plan.Phase, judged gate.Judgement, end time.Time) Step {
-	s.State, s.Reason, s.NextLook, s.SoakEnd = v1alpha1.SiteProving, v1alpha1.ReasonSoaking, end, end
+	s.State, s.Reason, s.NextLook, s.WakeAt = v1alpha1.SiteProving, v1alpha1.ReasonSoaking, end, end
 	s.Message = fmt.Sprintf("phase %s soaks until %s", phase.Name, end.UTC().Format(time.RFC3339))
 	if phase.Exit != nil && judged.Verdict != v1alpha1.VerdictPass {
 		s.Message += fmt.Sprintf("; exit gate %s so far: %s", phase.Exit.Name, describe(judged))

@@ -21,17 +21,22 @@ func Record(status v1alpha1.SiteRolloutStatus, step Step, now time.Time) v1alpha
 	if !step.NextLook.IsZero() {
 		next.NextLook = stamp(step.NextLook)
 	}
+	bound(&next)
 	return next
 }
 
 func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Time) {
-	if change.Starts {
-		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now)})
-	}
-	if change.Passes {
-		if record := running(status.Phases, change.Phase); record != nil {
-			record.PassedAt, record.Evidence = stamp(now), change.Evidence
-		}
+	record := running(status.Phases, change.Phase)
+	switch {
+	case change.Starts && record == nil:
+		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now), Baselines: change.Baselines})
+	case record == nil:
+	case change.Starts:
+		record.Attempt, record.StartedAt, record.FailedAt = record.Attempt+1, metav1.NewTime(now), nil
+	case change.Fails:
+		record.FailedAt = stamp(now)
+	case change.Passes:
+		record.PassedAt, record.Evidence = stamp(now), change.Evidence
 	}
 }
 

@@ -27,7 +27,7 @@ func TestAStoryFromJoiningToCompletionIsRecordedWithoutAGap(t *testing.T) {
 	for minute := 0; minute <= 60; minute += 5 {
 		for range 4 {
 			step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: true, Holds: holds, Now: at(minute),
-				Evidence: func(string) gate.Evidence { return evidence(minute) }})
+				Evidence: func(gate.KPI) gate.Evidence { return evidence(minute) }})
 			status, holds = advance.Record(status, step, at(minute)), step.Holds
 			if step.Change == nil {
 				break
@@ -134,7 +134,7 @@ func TestManyUnmetCriteriaAreCountedNotTold(t *testing.T) {
 		g.Criteria = append(g.Criteria, c)
 	}
 	p.Phases[0].Exit = &g
-	step := advance.Next(advance.Input{Plan: p, Status: running(stateProving), Now: at(30), Evidence: func(string) gate.Evidence { return gate.Evidence{} }})
+	step := advance.Next(advance.Input{Plan: p, Status: running(stateProving), Now: at(30), Evidence: func(gate.KPI) gate.Evidence { return gate.Evidence{} }})
 	const want = "exit gate accepted: a has not been measured yet; b has not been measured yet; c has not been measured yet; and 2 more criteria"
 	if step.Message != want {
 		t.Errorf("message %q, want %q", step.Message, want)
@@ -146,7 +146,7 @@ func TestARunningPhaseIsFinishedBeforeOneThatWasPutInFrontOfIt(t *testing.T) {
 	status := running(stateProving)
 	var seen []string
 	for range 6 {
-		step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: true, Now: at(10), Evidence: func(string) gate.Evidence { return gate.Evidence{} }})
+		step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: true, Now: at(10), Evidence: func(gate.KPI) gate.Evidence { return gate.Evidence{} }})
 		before := status.State
 		status = advance.Record(status, step, at(10))
 		if before != status.State && step.Change == nil {

@@ -16,7 +16,7 @@ func Standing(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand
 	at := Stand{Phase: phase.Name, Role: status.Gate.Role, Gate: status.Gate.Name, SiteID: status.Gate.SiteID}
 	g, mistakes := phase.Entry, phase.StartMistakes()
 	if record := running(status.Phases, phase.Name); record != nil {
-		g, mistakes, at.Attempt = phase.Exit, phase.Mistakes, record.Attempt
+		g, mistakes, at.Attempt, at.Failed = phase.Exit, phase.Mistakes, record.Attempt, record.FailedAt != nil
 	}
 	if g == nil || g.Name != status.Gate.Name || len(mistakes) > 0 {
 		return nil, Stand{}
@@ -25,7 +25,7 @@ func Standing(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand
 }
 
 // Resume rebuilds the holds of a site for an operator that has just started.
-func Resume(p plan.Plan, status v1alpha1.SiteRolloutStatus, measured func(kpi string) gate.Measured) Holds {
+func Resume(p plan.Plan, status v1alpha1.SiteRolloutStatus, measured func(kpi gate.KPI) gate.Measured) Holds {
 	g, at := Standing(p, status)
 	if g == nil {
 		return Holds{}

@@ -29,12 +29,13 @@ var usage = gate.KPI{Name: "usage", Revision: "r1", Interval: 5 * time.Minute, S
 // testGate asks for a usage of at least 80, held for 10 minutes.
 func testGate(t testing.TB, name string) *gate.Gate {
 	t.Helper()
-	threshold := v1alpha1.Decimal("80")
-	c, err := gate.ParseComparison(v1alpha1.Criterion{AtLeast: &threshold})
+	threshold := v1alpha1.Threshold("80")
+	c, err := gate.ParseThreshold(v1alpha1.Criterion{AtLeast: &threshold})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &gate.Gate{Name: name, Generation: 1, Criteria: []gate.Criterion{{Name: "used", KPI: usage, Comparison: c, For: 10 * time.Minute}}}
+	return &gate.Gate{Name: name, Generation: 1, Criteria: []gate.Criterion{
+		{Name: "used", KPI: usage, Comparison: gate.AgainstNothing{}, Threshold: c, For: 10 * time.Minute, Importance: v1alpha1.ImportanceRequired}}}
 }
 
 // twoPhases is migrate, with an entry gate, a soak of 30 minutes and an exit gate, and then golive with none of them.
@@ -114,7 +115,7 @@ func (r row) check(t *testing.T) {
 	}
 	status := *r.status.DeepCopy()
 	step := advance.Next(advance.Input{Plan: p, Status: status, Admitted: !r.denied, Block: r.block, Now: at(r.minute),
-		Evidence: func(string) gate.Evidence { return r.evidence }})
+		Evidence: func(gate.KPI) gate.Evidence { return r.evidence }})
 	if diff := cmp.Diff(r.want, tell(step), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(advance.Change{}, "Evidence")); diff != "" {
 		t.Errorf("step (-want +got):\n%s", diff)
 	}
@@ -265,8 +266,8 @@ func TestASiteBehindAPhase(t *testing.T) {
 
 func TestTheEvidenceOfAPassIsRecorded(t *testing.T) {
 	step := advance.Next(advance.Input{Plan: twoPhases(t), Status: running(stateProving), Now: at(30),
-		Evidence: func(string) gate.Evidence { return values(30, 90, 91, 92) }})
-	want := []v1alpha1.Evidence{{Criterion: "used", KPI: "usage", Value: "92", Threshold: "at least 80", SampleTime: *stamp(30), MetSince: *stamp(20)}}
+		Evidence: func(gate.KPI) gate.Evidence { return values(30, 90, 91, 92) }})
+	want := []v1alpha1.Evidence{{Criterion: "used", KPI: "usage", Figures: v1alpha1.Figures{Value: "92", Threshold: "at least 80", Margin: "12"}, SampleTime: *stamp(30), MetSince: stamp(20)}}
 	if diff := cmp.Diff(want, step.Change.Evidence); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
 	}
@@ -274,7 +275,7 @@ func TestTheEvidenceOfAPassIsRecorded(t *testing.T) {
 
 func TestHoldsAreBroughtToTheNextStepOnlyAtTheSameGateOfTheSameAttempt(t *testing.T) {
 	stand := advance.Stand{Phase: "migrate", Role: v1alpha1.GateRoleExit, Attempt: 1, Gate: "accepted", SiteID: "DE-1"}
-	run := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, MetSince: at(5), SeenThrough: at(25)}}
+	run := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, Since: at(5), SeenThrough: at(25)}}
 	for name, tc := range map[string]struct {
 		move func(*advance.Stand)
 		want v1alpha1.SiteState
@@ -290,7 +291,7 @@ func TestHoldsAreBroughtToTheNextStepOnlyAtTheSameGateOfTheSameAttempt(t *testin
 			at2 := stand
 			tc.move(&at2)
 			step := advance.Next(advance.Input{Plan: twoPhases(t), Status: running(stateProving), SiteID: "DE-1", Now: at(30),
-				Holds: advance.Holds{At: at2, Criteria: run}, Evidence: func(string) gate.Evidence { return values(30, 90) }})
+				Holds: advance.Holds{At: at2, Criteria: run}, Evidence: func(gate.KPI) gate.Evidence { return values(30, 90) }})
 			if step.State != tc.want {
 				t.Errorf("state %s, want %s: %s", step.State, tc.want, step.Message)
 			}
@@ -304,11 +305,11 @@ func TestHoldsAreBroughtToTheNextStepOnlyAtTheSameGateOfTheSameAttempt(t *testin
 func TestASiteResumesAtTheGateThatItsStatusRemembers(t *testing.T) {
 	remembered := running(stateProving)
 	remembered.Gate = &v1alpha1.GateReport{Name: "accepted", Role: v1alpha1.GateRoleExit, Generation: 1, SiteID: "DE-1", Criteria: []v1alpha1.CriterionReport{
-		{Name: "used", KPI: "usage", KPIRevision: "r1", Threshold: "at least 80", Reason: v1alpha1.ReasonHolding, MetSince: stamp(5), SampleTime: stamp(25)}}}
+		{Name: "used", KPI: "usage", KPIRevision: "r1", Figures: v1alpha1.Figures{Threshold: "at least 80"}, Reason: v1alpha1.ReasonHolding, MetSince: stamp(5), SampleTime: stamp(25)}}}
 	entry := waiting()
 	entry.Gate = remembered.Gate.DeepCopy()
 	entry.Gate.Name, entry.Gate.Role = "ready", v1alpha1.GateRoleEntry
-	holds := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, MetSince: at(5), SeenThrough: at(25)}}
+	holds := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, Since: at(5), SeenThrough: at(25)}}
 	for name, tc := range map[string]struct {
 		change func(*plan.Plan)
 		status v1alpha1.SiteRolloutStatus
@@ -329,7 +330,7 @@ func TestASiteResumesAtTheGateThatItsStatusRemembers(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&p)
 			}
-			got := advance.Resume(p, tc.status, func(string) gate.Measured { return gate.Measured{Last: at(25)} })
+			got := advance.Resume(p, tc.status, func(gate.KPI) gate.Measured { return gate.Measured{Last: at(25)} })
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("holds (-want +got):\n%s", diff)
 			}

@@ -17,9 +17,8 @@ import (
 func Objects(ctx context.Context, r client.Reader, namespace string) (plan.Objects, error) {
 	var objects plan.Objects
 	var phases v1alpha1.RolloutPhaseList
-	var gates v1alpha1.AcceptanceGateList
 	var kpis v1alpha1.KPIList
-	for _, list := range []client.ObjectList{&phases, &gates, &kpis} {
+	for _, list := range []client.ObjectList{&phases, &kpis} {
 		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return objects, fmt.Errorf("list %T of namespace %s: %w", list, namespace, err)
 		}
@@ -28,15 +27,26 @@ func Objects(ctx context.Context, r client.Reader, namespace string) (plan.Objec
 	for i := range phases.Items {
 		objects.Phases[phases.Items[i].Name] = &phases.Items[i]
 	}
-	objects.Gates = make(map[string]*v1alpha1.AcceptanceGate, len(gates.Items))
-	for i := range gates.Items {
-		objects.Gates[gates.Items[i].Name] = &gates.Items[i]
-	}
 	objects.KPIs = make(map[string]*v1alpha1.KPI, len(kpis.Items))
 	for i := range kpis.Items {
 		objects.KPIs[kpis.Items[i].Name] = &kpis.Items[i]
 	}
-	return objects, nil
+	var err error
+	objects.Gates, err = Gates(ctx, r, namespace)
+	return objects, err
+}
+
+// Gates returns the gates of a namespace by name. They belong to the reader's cache and must not be changed.
+func Gates(ctx context.Context, r client.Reader, namespace string) (map[string]*v1alpha1.AcceptanceGate, error) {
+	var list v1alpha1.AcceptanceGateList
+	if err := r.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list gates of namespace %s: %w", namespace, err)
+	}
+	gates := make(map[string]*v1alpha1.AcceptanceGate, len(list.Items))
+	for i := range list.Items {
+		gates[list.Items[i].Name] = &list.Items[i]
+	}
+	return gates, nil
 }
 
 // Sites returns the sites of a namespace in the order of their names: the cache has none, and a message that names the first site with a problem must not name

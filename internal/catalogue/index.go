@@ -14,10 +14,14 @@ import (
 const (
 	// FieldRollout finds SiteRollouts by the rollout that they belong to.
 	FieldRollout = "spec.rollout"
-	// FieldSite finds SiteRollouts by the site that moves.
+	// FieldSite finds SiteRollouts by the site that moves, and KPIReadings by the site that they are for.
 	FieldSite = "spec.site"
 	// FieldSiteID finds RolloutSites by the text by which metric sources call them.
 	FieldSiteID = "siteID"
+	// FieldKPI finds KPIReadings by the KPI that they are for.
+	FieldKPI = "spec.kpi"
+	// FieldMoment finds KPIReadings by KPI, site and observation time together.
+	FieldMoment = "moment"
 )
 
 // Index is one index of the cache.
@@ -35,11 +39,22 @@ func Indexes() []Index {
 	siteRollout := func(value func(*v1alpha1.SiteRollout) string) client.IndexerFunc {
 		return func(o client.Object) []string { return []string{value(o.(*v1alpha1.SiteRollout))} }
 	}
+	reading := func(value func(*v1alpha1.KPIReading) string) client.IndexerFunc {
+		return func(o client.Object) []string { return []string{value(o.(*v1alpha1.KPIReading))} }
+	}
 	return []Index{
 		{&v1alpha1.SiteRollout{}, FieldRollout, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Rollout })},
 		{&v1alpha1.SiteRollout{}, FieldSite, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Site })},
 		{&v1alpha1.RolloutSite{}, FieldSiteID, func(o client.Object) []string { return []string{plan.SiteID(o.(*v1alpha1.RolloutSite))} }},
+		{&v1alpha1.KPIReading{}, FieldKPI, reading(func(r *v1alpha1.KPIReading) string { return r.Spec.KPI })},
+		{&v1alpha1.KPIReading{}, FieldSite, reading(func(r *v1alpha1.KPIReading) string { return r.Spec.Site })},
+		{&v1alpha1.KPIReading{}, FieldMoment, reading(moment)},
 	}
+}
+
+// moment is what two readings have in common of which only one can be right. Names of objects have no slashes.
+func moment(r *v1alpha1.KPIReading) string {
+	return fmt.Sprintf("%s/%s/%d", r.Spec.KPI, r.Spec.Site, r.Spec.ObservedAt.Unix())
 }
 
 // AddIndexes adds every index to a cache. It is to be called once, before the cache starts.

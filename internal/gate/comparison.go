@@ -1,55 +1,108 @@
 package gate
 
 import (
-	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 )
 
-// Comparison says whether a value is good.
+// Comparison says what of a value the threshold speaks about: the value itself, or a change against something else.
 type Comparison interface {
-	// Met reports whether a finite value is good.
-	Met(value float64) bool
-	// String puts the threshold in words: "at least 0.95".
-	String() string
+	// missing returns why no value can be compared, however good it is, or an empty reason.
+	missing(c Criterion, f Facts) (reason, message string)
+	// usable returns the values that can be compared now, of values in the order of their times.
+	usable(c Criterion, samples []Sample, f Facts) []Sample
+	// compare compares one of those values.
+	compare(c Criterion, s Sample, f Facts) Compared
+	// words completes the words of a threshold: "at most -10%" with what the change is from.
+	words(threshold string) string
 }
 
-// comparisons lists every comparison, in the order in which a criterion is searched for it. Each returns nil when the criterion does not use it.
-var comparisons = []func(v1alpha1.Criterion) (Comparison, error){
-	parseAtLeast,
-	parseAtMost,
-	parseBetween,
+// Finding is what comparing one value brought.
+type Finding int
+
+// The findings.
+const (
+	// Unclear: the numbers do not tell.
+	Unclear Finding = iota
+	// Met: the value is good.
+	Met
+	// Missed: the value is not good.
+	Missed
+)
+
+// Compared is one value after it was compared.
+type Compared struct {
+	// Finding that came out.
+	Finding Finding
+	// Reason and Message say why a Finding is Unclear; empty otherwise.
+	Reason, Message string
+	// Number is what the threshold speaks about: the value, or its change.
+	Number float64
+	// With is the baseline, the baseline moved as the control group moved, or the reference value; nil when the value itself is compared.
+	With *float64
+	// Interval of the change; nil when it has none.
+	Interval *Interval
+	// Controls is the number of control sites.
+	Controls int
+	// Subject says what was compared, for people: "lead-time is 43 hours, -10.4% from its baseline of 48 hours".
+	Subject string
 }
 
-// ParseComparison returns the comparison that a criterion declares. The error names the field and what is wrong with it.
-func ParseComparison(c v1alpha1.Criterion) (Comparison, error) {
-	var found []Comparison
-	for _, parse := range comparisons {
-		comparison, err := parse(c)
-		if err != nil {
-			return nil, err
+// Interval is a confidence interval.
+type Interval struct {
+	// Low and High are its ends.
+	Low, High float64
+}
+
+// unclear returns a finding of nothing.
+func unclear(reason, format string, args ...any) Compared {
+	return Compared{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// against finishes the comparison of a value with a number.
+func (c Criterion) against(s Sample, with float64) Compared {
+	compared := Compared{Number: difference(s.Value, with), With: &with}
+	if c.Threshold.Percent() {
+		if with == 0 {
+			return unclear(v1alpha1.ReasonIncomparable, "%s cannot be compared in percent with zero; use a threshold without a percent sign", c.KPI.Name)
 		}
-		if comparison != nil {
-			found = append(found, comparison)
+		compared.Number = difference(compared.Number/abs(with), 0)
+	}
+	compared.Finding = c.find(compared.Number)
+	return compared
+}
+
+func (c Criterion) find(number float64) Finding {
+	if c.Threshold.Met(number) {
+		return Met
+	}
+	return Missed
+}
+
+func abs(x float64) float64 {
+	if x < 0 {
+		return -x
+	}
+	return x
+}
+
+// change writes a change for a sentence, with its sign. Rounding must not move it across the threshold.
+func (c Criterion) change(change float64) string {
+	text := string(v1alpha1.FormatChange(change, c.Threshold.Percent()))
+	if rounded, _, err := v1alpha1.Threshold(text).Float(); err != nil || c.Threshold.Met(rounded) != c.Threshold.Met(change) {
+		text = fmt.Sprint(change)
+		if c.Threshold.Percent() {
+			text = strconv.FormatFloat(change*100, 'g', 15, 64) + "%" // the last two digits are the noise of the multiplication
 		}
 	}
-	if len(found) != 1 {
-		return nil, errors.New("exactly one of atLeast, atMost and between must be set")
+	if !c.Threshold.Percent() {
+		text = strings.TrimSpace(text + " " + c.KPI.Unit)
 	}
-	return found[0], nil
-}
-
-// threshold is a number together with the text that people wrote.
-type threshold struct {
-	value float64
-	text  v1alpha1.Decimal
-}
-
-func parseThreshold(field string, text v1alpha1.Decimal) (threshold, error) {
-	value, err := text.Float()
-	if err != nil {
-		return threshold{}, fmt.Errorf("%s: %w", field, err)
+	if change > 0 {
+		return "+" + text
 	}
-	return threshold{value: value, text: text}, nil
+	return text
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/gate"
 )
 
-func TestAComparisonIsMetByItsThresholdAndOnOneSideOfIt(t *testing.T) {
+func TestAThresholdIsMetByItselfAndOnOneSideOfIt(t *testing.T) {
 	for name, tc := range map[string]struct {
 		criterion v1alpha1.Criterion
 		words     string
@@ -22,7 +22,7 @@ func TestAComparisonIsMetByItsThresholdAndOnOneSideOfIt(t *testing.T) {
 		"between equal ends": {v1alpha1.Criterion{Between: &v1alpha1.Range{Min: "3", Max: "3.0"}}, "between 3 and 3.0", []float64{3}, []float64{2, 4}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := comparison(t, tc.criterion)
+			c := threshold(t, tc.criterion)
 			if c.String() != tc.words {
 				t.Errorf("it is called %q, want %q", c, tc.words)
 			}
@@ -40,22 +40,22 @@ func TestAComparisonIsMetByItsThresholdAndOnOneSideOfIt(t *testing.T) {
 	}
 }
 
-func TestAComparisonThatCannotBeReadNamesItsFieldAndItsText(t *testing.T) {
+func TestAThresholdThatCannotBeReadNamesItsFieldAndItsText(t *testing.T) {
 	for name, tc := range map[string]struct {
 		criterion v1alpha1.Criterion
 		message   string
 	}{
 		"none":                {v1alpha1.Criterion{}, "exactly one of atLeast, atMost and between must be set"},
 		"two":                 {v1alpha1.Criterion{AtLeast: number("1"), AtMost: number("2")}, "exactly one of atLeast, atMost and between must be set"},
-		"no number":           {v1alpha1.Criterion{AtLeast: number("many")}, `atLeast: "many" is not a decimal number`},
-		"NaN":                 {v1alpha1.Criterion{AtMost: number("NaN")}, `atMost: "NaN" is not a decimal number`},
-		"infinite":            {v1alpha1.Criterion{AtMost: number("Inf")}, `atMost: "Inf" is not a decimal number`},
-		"no minimum":          {v1alpha1.Criterion{Between: &v1alpha1.Range{Max: "1"}}, `between.min: "" is not a decimal number`},
-		"no maximum":          {v1alpha1.Criterion{Between: &v1alpha1.Range{Min: "1", Max: "x"}}, `between.max: "x" is not a decimal number`},
+		"no number":           {v1alpha1.Criterion{AtLeast: number("many")}, `atLeast: "many" is neither a decimal number nor a percentage`},
+		"NaN":                 {v1alpha1.Criterion{AtMost: number("NaN")}, `atMost: "NaN" is neither a decimal number nor a percentage`},
+		"infinite":            {v1alpha1.Criterion{AtMost: number("Inf")}, `atMost: "Inf" is neither a decimal number nor a percentage`},
+		"no minimum":          {v1alpha1.Criterion{Between: &v1alpha1.Range{Max: "1"}}, `between.min: "" is neither a decimal number nor a percentage`},
+		"no maximum":          {v1alpha1.Criterion{Between: &v1alpha1.Range{Min: "1", Max: "x"}}, `between.max: "x" is neither a decimal number nor a percentage`},
 		"ends in wrong order": {v1alpha1.Criterion{Between: &v1alpha1.Range{Min: "2", Max: "1"}}, "between: min 2 is greater than max 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := gate.ParseComparison(tc.criterion)
+			got, err := gate.ParseThreshold(tc.criterion)
 			if err == nil {
 				t.Fatalf("read as %q", got)
 			}

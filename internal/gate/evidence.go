@@ -11,6 +11,8 @@ type Sample struct {
 	Value float64
 	// Time is the end of the window that the value speaks about.
 	Time time.Time
+	// Samples is the number of observations behind the value; 0 when the source does not tell.
+	Samples int64
 }
 
 // Outcome is what the latest measurement said about one site.

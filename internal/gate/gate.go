@@ -5,6 +5,8 @@
 package gate
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -30,65 +32,171 @@ type KPI struct {
 type Criterion struct {
 	// Name identifies the criterion in its gate.
 	Name string
-	// KPI that is compared.
+	// KPI that is compared, over the window that the criterion asks for.
 	KPI KPI
-	// Comparison with the threshold.
+	// Comparison says what of the value is compared.
 	Comparison Comparison
-	// For is how long the comparison must have been met without a break; zero when one good value passes.
+	// Threshold that it is compared with.
+	Threshold Threshold
+	// For is how long the comparison must have been met without a break, or a guardrail broken; zero when one value decides.
 	For time.Duration
+	// MinSamples is the least number of observations behind a value; zero when any number is enough.
+	MinSamples int64
+	// Importance says what the criterion does to the verdict of the gate. It is never empty.
+	Importance v1alpha1.Importance
+	// Weight in the score, with importance Weighted.
+	Weight int32
+	// AnyOf names the group of criteria of which one has to pass; empty for none.
+	AnyOf string
 }
 
-// Gate is a set of criteria that must all pass.
+// Reference returns the KPI that the value is compared with; nil when it is not compared with another KPI.
+func (c Criterion) Reference() *KPI {
+	if reference, ok := c.Comparison.(AgainstReference); ok {
+		return &reference.KPI
+	}
+	return nil
+}
+
+// revision identifies what is measured.
+func (c Criterion) revision() string {
+	if reference := c.Reference(); reference != nil {
+		return c.KPI.Revision + "/" + reference.Revision
+	}
+	return c.KPI.Revision
+}
+
+// words puts what the criterion asks for in words: "at most -10% from the baseline of phase prepare".
+func (c Criterion) words() string {
+	words := c.Comparison.words(c.Threshold.String())
+	if c.MinSamples > 0 {
+		words += fmt.Sprintf(", of %d samples or more", c.MinSamples)
+	}
+	return words
+}
+
+func (c Criterion) guards() bool { return c.Importance == v1alpha1.ImportanceGuardrail }
+
+// Gate is a set of criteria.
 type Gate struct {
 	// Name of the AcceptanceGate object.
 	Name string
 	// Generation of the AcceptanceGate object.
 	Generation int64
-	// Criteria in the order of the object.
+	// Criteria in the order of the object, and after them its guardrails.
 	Criteria []Criterion
+	// Score that the weighted criteria must reach; nil when there are none.
+	Score *Score
 }
 
-// Hold is how far a criterion has been proved: a run of good values without a break.
+// Score says how many of the weighted criteria have to pass, in percent of their weight.
+type Score struct {
+	// Pass is the score from which the gate passes.
+	Pass int32
+	// Warn is the score below which it fails.
+	Warn int32
+}
+
+// Guarded reports whether the gate has guardrails.
+func (g Gate) Guarded() bool {
+	return slices.ContainsFunc(g.Criteria, Criterion.guards)
+}
+
+// KPIs returns the names of all KPIs that the gate depends on.
+func (g Gate) KPIs() map[string]bool {
+	names := map[string]bool{}
+	for _, c := range g.Criteria {
+		names[c.KPI.Name] = true
+		if reference := c.Reference(); reference != nil {
+			names[reference.Name] = true
+		}
+	}
+	return names
+}
+
+// Hold is how far a criterion has been proved: a run of good values without a break, or of bad ones for a guardrail.
 type Hold struct {
 	// Of identifies what was proved. A hold does not outlive a change of it.
 	Of Proof
-	// MetSince is the time of the first value of the run; zero when the criterion is not met.
-	MetSince time.Time
+	// Since is the time of the first value of the run; zero when there is none.
+	Since time.Time
 	// SeenThrough is the time of the latest value that has been looked at; zero when none has.
 	SeenThrough time.Time
+	// Exceptions is the number of values in the run that were outside of the tolerance.
+	Exceptions int32
 }
 
 // Proof identifies what a hold proves: a number compared with a threshold. Other edits of a KPI or a gate, of a description for example, leave holds alone.
 type Proof struct {
-	// Revision of the KPI.
+	// Revision of the KPI, with that of the reference.
 	Revision string
 	// Threshold in words.
 	Threshold string
+	// Guardrail is true when the run is one of bad values.
+	Guardrail bool
 }
 
 // proof returns what a hold of the criterion proves.
 func (c Criterion) proof() Proof {
-	return Proof{Revision: c.KPI.Revision, Threshold: c.Comparison.String()}
+	return Proof{Revision: c.revision(), Threshold: c.words(), Guardrail: c.guards()}
 }
 
-// Question is everything that a verdict depends on.
-type Question struct {
-	// Gate to judge.
-	Gate Gate
-	// Evidence returns what is known about the site's value of a KPI.
-	Evidence func(kpi string) Evidence
-	// Holds by criterion, as the answer to the last question left them; nil at first.
-	Holds map[string]Hold
+// CrossSection is what all sites' values of a KPI were at one time.
+type CrossSection struct {
+	// Values by the name of the site, finite ones only.
+	Values map[string]Sample
+	// IDs are the texts by which the source named the sites, by the name of the site.
+	IDs map[string]string
+}
+
+// Capture is what baselines are taken from.
+type Capture struct {
+	// At is the end of the window of the values.
+	At time.Time
+	// TakenAt is when they were there.
+	TakenAt time.Time
+	// Failed is true when the source did not answer, as a whole or for a site.
+	Failed bool
+	// Current are the values of the window that ends at At.
+	Current CrossSection
+	// Earlier are the values of the window that ended before that by the pre-trend of the baseline; empty when none was asked for.
+	Earlier CrossSection
+}
+
+// Facts are what a verdict depends on besides the gate.
+type Facts struct {
+	// Evidence returns what is known about the site's own value of a KPI.
+	Evidence func(kpi KPI) Evidence
+	// Baseline returns what was frozen when the site began a phase; nil when nothing was.
+	Baseline func(phase, kpi string) *v1alpha1.Baseline
+	// Peer returns the values of another site under the siteID that it had, oldest first, and whether it is still one that has not begun a phase.
+	Peer func(phase, site, siteID string, kpi KPI) (samples []Sample, unchanged bool)
+	// SiteID is the text by which metric sources name the site.
+	SiteID string
 	// NotBefore is the start of the attempt: only values whose whole window lies after it count. Zero: every value counts.
 	NotBefore time.Time
 	// Now is the time of the question.
 	Now time.Time
 }
 
+// Question is everything that a verdict depends on.
+type Question struct {
+	// Gate to judge.
+	Gate Gate
+	// Facts to judge by.
+	Facts Facts
+	// Holds by criterion, as the answer to the last question left them; nil at first.
+	Holds map[string]Hold
+}
+
 // Judgement is the answer to a Question.
 type Judgement struct {
-	// Verdict over all criteria: Fail when one fails, else Wait when one waits, else Pass.
+	// Verdict over all parts: Fail when one fails, else Wait when one waits, else Pass.
 	Verdict v1alpha1.Verdict
+	// Parts that decide: required criteria, groups, the score, guardrails.
+	Parts []Part
+	// Score of the weighted criteria in percent; nil when there are none.
+	Score *int32
 	// Criteria in the order of the gate.
 	Criteria []CriterionJudgement
 }
@@ -105,6 +213,8 @@ type CriterionJudgement struct {
 	Message string
 	// Sample is the latest value that counts; nil when there is none.
 	Sample *Sample
+	// Compared is that value after it was compared; its Finding is Unclear when there is none.
+	Compared Compared
 	// Hold to bring to the next question.
 	Hold Hold
 	// NextSample is when the KPI is measured next; zero when it never was measured.
@@ -113,34 +223,11 @@ type CriterionJudgement struct {
 
 // Judge answers a question.
 func Judge(q Question) Judgement {
-	answer := Judgement{Verdict: v1alpha1.VerdictPass}
+	var answer Judgement
 	for _, c := range q.Gate.Criteria {
-		judged := judgeCriterion(c, q.Evidence(c.KPI.Name), q.Holds[c.Name], q.NotBefore, q.Now)
-		answer.Criteria = append(answer.Criteria, judged)
-		answer.Verdict = worse(answer.Verdict, judged.Verdict)
+		answer.Criteria = append(answer.Criteria, judgeCriterion(c, q.Holds[c.Name], q.Facts))
 	}
-	return answer
-}
-
-// worse returns the verdict that decides when both stand side by side: Fail before Wait before Pass.
-func worse(a, b v1alpha1.Verdict) v1alpha1.Verdict {
-	for _, v := range []v1alpha1.Verdict{v1alpha1.VerdictFail, v1alpha1.VerdictWait} {
-		if a == v || b == v {
-			return v
-		}
-	}
-	return v1alpha1.VerdictPass
-}
-
-// Unmet returns the criteria that have not passed, in the order of the gate.
-func (j Judgement) Unmet() []CriterionJudgement {
-	var unmet []CriterionJudgement
-	for _, c := range j.Criteria {
-		if c.Verdict != v1alpha1.VerdictPass {
-			unmet = append(unmet, c)
-		}
-	}
-	return unmet
+	return answer.decide(q.Gate)
 }
 
 // Holds returns the holds to bring to the next question.
@@ -150,4 +237,15 @@ func (j Judgement) Holds() map[string]Hold {
 		holds[c.Criterion.Name] = c.Hold
 	}
 	return holds
+}
+
+// Undecided returns the criteria that have not passed, in the order of the gate.
+func (j Judgement) Undecided() []CriterionJudgement {
+	var undecided []CriterionJudgement
+	for _, c := range j.Criteria {
+		if c.Verdict != v1alpha1.VerdictPass {
+			undecided = append(undecided, c)
+		}
+	}
+	return undecided
 }

@@ -26,12 +26,12 @@ func earned(c gate.Criterion, raw []gate.Sample, latest gate.Outcome, notBefore,
 	if now.Sub(last.Time) > c.KPI.StaleAfter {
 		return v1alpha1.VerdictWait
 	}
-	if !c.Comparison.Met(last.Value) {
+	if !c.Threshold.Met(last.Value) {
 		return v1alpha1.VerdictFail
 	}
 	since := last.Time
 	for i := len(counted) - 2; i >= 0; i-- {
-		if !c.Comparison.Met(counted[i].Value) || since.Sub(counted[i].Time) > c.KPI.StaleAfter {
+		if !c.Threshold.Met(counted[i].Value) || since.Sub(counted[i].Time) > c.KPI.StaleAfter {
 			break
 		}
 		since = counted[i].Time
@@ -65,16 +65,16 @@ func answer(kind string) (gate.Outcome, float64) {
 func drawCriterion(t *rapid.T) gate.Criterion {
 	kpi := adoption
 	kpi.Window = time.Duration(rapid.SampledFrom([]int{0, 0, 7, 20}).Draw(t, "window")) * time.Minute
-	c, err := gate.ParseComparison(v1alpha1.Criterion{AtLeast: number("80")})
+	c, err := gate.ParseThreshold(v1alpha1.Criterion{AtLeast: number("80")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gate.Criterion{Name: "c", KPI: kpi, Comparison: c, For: time.Duration(rapid.SampledFrom([]int{0, 5, 10, 25, 40}).Draw(t, "for")) * time.Minute}
+	return required("c", kpi, c, time.Duration(rapid.SampledFrom([]int{0, 5, 10, 25, 40}).Draw(t, "for"))*time.Minute)
 }
 
 func ask(c gate.Criterion, e gate.Evidence, holds map[string]gate.Hold, notBefore, now time.Time) gate.Judgement {
 	g := gate.Gate{Name: "g", Generation: 1, Criteria: []gate.Criterion{c}}
-	return gate.Judge(gate.Question{Gate: g, Holds: holds, NotBefore: notBefore, Now: now, Evidence: func(string) gate.Evidence { return e }})
+	return gate.Judge(gate.Question{Gate: g, Holds: holds, Facts: facts(e, notBefore, now)})
 }
 
 func TestTheVerdictFollowsFromTheHistoryHoweverOftenItWasAsked(t *testing.T) {
@@ -183,7 +183,7 @@ func (o *operator) measure(tick int, fails bool) {
 func (o *operator) judge(now time.Time, refresh bool) gate.Judgement {
 	g := gate.Gate{Name: "g", Generation: 1, Criteria: []gate.Criterion{o.criterion}}
 	if !o.resumed {
-		o.holds, o.resumed = gate.Resume(o.report, g, func(string) gate.Measured { return o.inherited }), true
+		o.holds, o.resumed = gate.Resume(o.report, g, func(gate.KPI) gate.Measured { return o.inherited }), true
 	}
 	judged := ask(o.criterion, o.evidence, o.holds, o.notBefore, now)
 	o.holds = judged.Holds()
@@ -198,7 +198,7 @@ func withoutNumbers(r *v1alpha1.GateReport) *v1alpha1.GateReport {
 	bare := r.DeepCopy()
 	for i := range bare.Criteria {
 		c := &bare.Criteria[i]
-		c.Value, c.SampleTime, c.Message = "", nil, ""
+		c.Figures, c.SampleTime, c.Message = v1alpha1.Figures{}, nil, ""
 	}
 	return bare
 }
@@ -274,7 +274,7 @@ func TestAStopThatIsShorterThanStaleAfterChangesNothingAndALongerOneRestartsTheH
 			got := stopped.judge(at(5*tick), false)
 			if down > 3 { // longer than staleAfter
 				c := got.Criteria[0]
-				if (c.Reason == v1alpha1.ReasonMet || c.Reason == v1alpha1.ReasonHolding) && c.Hold.MetSince.Before(at(5*first)) {
+				if (c.Reason == v1alpha1.ReasonMet || c.Reason == v1alpha1.ReasonHolding) && c.Hold.Since.Before(at(5*first)) {
 					t.Fatalf("tick %d: met since before the operator was back: %+v", tick, c)
 				}
 				continue

@@ -6,49 +6,82 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 )
 
-// extend follows a run of good values through the samples that have not been looked at yet. The run ends at a bad value, at a gap longer
-// than the KPI's staleAfter, and at samples that were dropped before anybody looked at them.
+// extend follows a run of good values, or of bad ones for a guardrail, through the values that have not been looked at yet. The run ends at a value of another kind,
+// at a gap longer than the KPI's staleAfter, at values that were dropped before anybody looked at them, and when the value that was looked at last is taken back.
 //
 // The time up to which a run has been looked at can lie in the future when another machine's clock was ahead: then it is looked at again from now on, and not
 // believed at all when the difference is larger than a gap would be.
-func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time) Hold {
+func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time, find func(Sample) Finding) Hold {
+	hold = c.trust(hold, samples, dropped, now)
+	for _, s := range samples {
+		if !s.Time.After(hold.SeenThrough) {
+			continue
+		}
+		if s.Time.Sub(hold.SeenThrough) > c.KPI.StaleAfter {
+			hold = hold.ended()
+		}
+		hold = c.runWith(find(s), s.Time, hold, 1)
+		hold.SeenThrough = s.Time
+	}
+	if latest := last(samples); latest != nil {
+		// The latest value is what is compared, so the run must agree with it, also when a clock that was ahead counted its time as seen already.
+		hold = c.runWith(find(*latest), latest.Time, hold, 0)
+	}
+	silence := resumeMargin * c.KPI.StaleAfter
+	if reference := c.Reference(); reference != nil {
+		silence += 2 * reference.StaleAfter // a value is only looked at when the reference has a newer one, which can take that long, and a restart as long again
+	}
+	if now.Sub(hold.SeenThrough) > silence+time.Second {
+		hold = hold.ended()
+	}
+	return hold
+}
+
+// trust returns as much of a hold as the values that are there now leave of it.
+func (c Criterion) trust(hold Hold, samples []Sample, dropped, now time.Time) Hold {
 	if ahead := hold.SeenThrough.Sub(now); ahead > c.KPI.StaleAfter {
 		hold = Hold{Of: hold.Of}
 	} else if ahead > 0 {
 		hold.SeenThrough = now
 	}
 	if !dropped.IsZero() && dropped.After(hold.SeenThrough) {
-		hold.MetSince = time.Time{}
+		hold = hold.ended()
 	}
-	for _, s := range samples {
-		if !s.Time.After(hold.SeenThrough) {
-			continue
-		}
-		if s.Time.Sub(hold.SeenThrough) > c.KPI.StaleAfter {
-			hold.MetSince = time.Time{}
-		}
-		hold.MetSince = c.runWith(s, hold.MetSince)
-		hold.SeenThrough = s.Time
-	}
-	if len(samples) > 0 {
-		// The latest value is what is compared, so the run must agree with it, also when a clock that was ahead counted its time as seen already.
-		hold.MetSince = c.runWith(samples[len(samples)-1], hold.MetSince)
-	}
-	if now.Sub(hold.SeenThrough) > resumeMargin*c.KPI.StaleAfter+time.Second {
-		hold.MetSince = time.Time{}
+	if latest := last(samples); !dropped.IsZero() && !dropped.Before(hold.SeenThrough) && latest != nil && latest.Time.Before(hold.SeenThrough) {
+		hold = Hold{Of: hold.Of, SeenThrough: latest.Time} // what was looked at last has been taken back
 	}
 	return hold
 }
 
-// runWith returns since when the criterion is met once a value is known: the run goes on or begins with a good one and ends with a bad one.
-func (c Criterion) runWith(s Sample, since time.Time) time.Time {
-	switch {
-	case !c.Comparison.Met(s.Value):
-		return time.Time{}
-	case since.IsZero():
-		return s.Time
+// ended returns the hold without its run.
+func (h Hold) ended() Hold {
+	return Hold{Of: h.Of, SeenThrough: h.SeenThrough}
+}
+
+// runWith returns the hold once a value is known: the run goes on or begins with one of its kind, and ends with another, unless that is an exception that is allowed.
+// A value that was counted before costs nothing; in a run without exceptions none was.
+func (c Criterion) runWith(found Finding, at time.Time, hold Hold, cost int32) Hold {
+	kind := Met
+	if c.guards() {
+		kind = Missed
 	}
-	return since
+	switch {
+	case found == kind && hold.Since.IsZero():
+		hold.Since = at
+	case found == kind:
+	case found == Missed && !hold.Since.IsZero() && max(hold.Exceptions+cost, 1) <= c.allowedExceptions():
+		hold.Exceptions = max(hold.Exceptions+cost, 1)
+	default:
+		return hold.ended()
+	}
+	return hold
+}
+
+func (c Criterion) allowedExceptions() int32 {
+	if reference, ok := c.Comparison.(AgainstReference); ok {
+		return reference.MaxExceptions
+	}
+	return 0
 }
 
 // resumeMargin is how many staleAfter of silence show that a run is lost even before the next value does: one, and one more because Resume trusts a run
@@ -70,7 +103,7 @@ type Measured struct {
 // good, or the status would have been changed: the run then reaches to the KPI's last measurement. Because the last few measurements
 // may not have been judged before the operator stopped, the run is trusted only up to the second before staleAfter before that, and whoever calls
 // measures those moments again. Nothing is resumed when what the criterion measures or compares with was changed since.
-func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi string) Measured) map[string]Hold {
+func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi KPI) Measured) map[string]Hold {
 	if report == nil || report.Name != g.Name {
 		return nil
 	}
@@ -80,21 +113,36 @@ func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi string) Measu
 	}
 	holds := make(map[string]Hold, len(g.Criteria))
 	for _, c := range g.Criteria {
-		if hold, ok := c.resume(recorded[c.Name], measured(c.KPI.Name)); ok {
+		if hold, ok := c.resume(recorded[c.Name], measured(c.KPI)); ok {
 			holds[c.Name] = hold
 		}
 	}
 	return holds
 }
 
+// runs reports whether a criterion with this reason was in a run with its latest value.
+func runs(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonMet, v1alpha1.ReasonHolding, v1alpha1.ReasonException, v1alpha1.ReasonBreaking, v1alpha1.ReasonBroken:
+		return true
+	}
+	return false
+}
+
 func (c Criterion) resume(r v1alpha1.CriterionReport, measured Measured) (Hold, bool) {
-	proved := Proof{Revision: r.KPIRevision, Threshold: r.Threshold}
-	if r.Name != c.Name || r.KPI != c.KPI.Name || proved != c.proof() || r.MetSince == nil || r.SampleTime == nil {
+	proved := Proof{Revision: r.KPIRevision, Threshold: r.Threshold, Guardrail: r.Importance == v1alpha1.ImportanceGuardrail}
+	since := r.MetSince
+	if c.guards() {
+		since = r.BrokenSince
+	}
+	if r.Name != c.Name || r.KPI != c.KPI.Name || proved != c.proof() || r.SampleTime == nil {
 		return Hold{}, false
 	}
-	hold := Hold{Of: proved, MetSince: r.MetSince.Time, SeenThrough: r.SampleTime.Time}
-	met := r.Reason == v1alpha1.ReasonMet || r.Reason == v1alpha1.ReasonHolding
-	if trusted := measured.Last.Add(-c.KPI.StaleAfter - time.Second); met && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
+	if since == nil { // what was looked at without a run must not begin one when it is measured again
+		return Hold{Of: proved, SeenThrough: r.SampleTime.Time}, true
+	}
+	hold := Hold{Of: proved, Since: since.Time, SeenThrough: r.SampleTime.Time, Exceptions: r.Exceptions}
+	if trusted := measured.Last.Add(-c.KPI.StaleAfter - time.Second); runs(r.Reason) && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
 		hold.SeenThrough = trusted
 	}
 	return hold, true

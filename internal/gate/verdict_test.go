@@ -29,20 +29,20 @@ func windowed() gate.KPI {
 	return k
 }
 
-func comparison(t testing.TB, c v1alpha1.Criterion) gate.Comparison {
+func threshold(t testing.TB, c v1alpha1.Criterion) gate.Threshold {
 	t.Helper()
-	parsed, err := gate.ParseComparison(c)
+	parsed, err := gate.ParseThreshold(c)
 	if err != nil {
-		t.Fatalf("parse comparison: %v", err)
+		t.Fatalf("parse threshold: %v", err)
 	}
 	return parsed
 }
 
-func number(d v1alpha1.Decimal) *v1alpha1.Decimal { return &d }
+func number(d v1alpha1.Threshold) *v1alpha1.Threshold { return &d }
 
-func atLeast(t testing.TB, d v1alpha1.Decimal) gate.Comparison {
+func atLeast(t testing.TB, d v1alpha1.Threshold) gate.Threshold {
 	t.Helper()
-	return comparison(t, v1alpha1.Criterion{AtLeast: number(d)})
+	return threshold(t, v1alpha1.Criterion{AtLeast: number(d)})
 }
 
 // measured is the evidence of values measured every 5 minutes from monday on, the last of them just now.
@@ -53,6 +53,16 @@ func measured(values ...float64) gate.Evidence {
 		e.LatestAt = at(5 * i)
 	}
 	return e
+}
+
+// facts are about one site whose every KPI has the same evidence.
+func facts(e gate.Evidence, notBefore, now time.Time) gate.Facts {
+	return gate.Facts{Evidence: func(gate.KPI) gate.Evidence { return e }, NotBefore: notBefore, Now: now}
+}
+
+// required is a criterion about the value of a KPI itself.
+func required(name string, kpi gate.KPI, threshold gate.Threshold, hold time.Duration) gate.Criterion {
+	return gate.Criterion{Name: name, KPI: kpi, Comparison: gate.AgainstNothing{}, Threshold: threshold, For: hold, Importance: v1alpha1.ImportanceRequired}
 }
 
 // then is evidence whose latest measurement, so many minutes after monday, brought no value.
@@ -137,30 +147,30 @@ func TestACriterionIsJudgedOnFreshEvidenceOfThisAttemptOnly(t *testing.T) {
 			hold: 10 * time.Minute, evidence: measured(90, 91, 92), notBefore: at(1), now: at(10), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 92 %, at least 80 since 2026-03-02T08:05:00Z; passes when that has held for 10m, not before 2026-03-02T08:15:00Z"},
 		"a remembered run of another attempt proves nothing": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(-2)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, Since: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), notBefore: at(-1), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
 		"a remembered run of another revision of the KPI proves nothing": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: gate.Proof{Revision: "r2", Threshold: "at least 80"}, MetSince: at(-30), SeenThrough: at(-2)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: gate.Proof{Revision: "r2", Threshold: "at least 80"}, Since: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
 		"a remembered run over another threshold proves nothing": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: gate.Proof{Revision: "r3", Threshold: "at least 60"}, MetSince: at(-30), SeenThrough: at(-2)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: gate.Proof{Revision: "r3", Threshold: "at least 60"}, Since: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
 		"a run seen by a clock that was a little ahead goes on": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(9)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, Since: at(-30), SeenThrough: at(9)}},
 			evidence: measured(90), now: at(0), verdict: v1alpha1.VerdictPass, reason: v1alpha1.ReasonMet,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T07:30:00Z"},
 		"a run seen by a clock that was far ahead proves nothing": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(60)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, Since: at(-30), SeenThrough: at(60)}},
 			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonHolding,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T08:00:00Z; passes when that has held for 10m, not before 2026-03-02T08:10:00Z"},
 		"a value of a time that has not come yet is not believed": {
 			evidence: measured(90), now: at(-20), verdict: v1alpha1.VerdictWait, reason: v1alpha1.ReasonStale,
 			message: "the latest value of adoption is from 2026-03-02T08:00:00Z, which has not come yet: the clock was set back"},
 		"a remembered run goes on": {
-			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, MetSince: at(-30), SeenThrough: at(-2)}},
+			hold: 10 * time.Minute, holds: map[string]gate.Hold{"c": {Of: proof, Since: at(-30), SeenThrough: at(-2)}},
 			evidence: measured(90), now: at(1), verdict: v1alpha1.VerdictPass, reason: v1alpha1.ReasonMet,
 			message: "adoption is 90 %, at least 80 since 2026-03-02T07:30:00Z"},
 	} {
@@ -169,9 +179,8 @@ func TestACriterionIsJudgedOnFreshEvidenceOfThisAttemptOnly(t *testing.T) {
 			if kpi.Name == "" {
 				kpi = adoption
 			}
-			g := gate.Gate{Name: "g", Criteria: []gate.Criterion{{Name: "c", KPI: kpi, Comparison: atLeast(t, "80"), For: tc.hold}}}
-			got := gate.Judge(gate.Question{Gate: g, Holds: tc.holds, NotBefore: tc.notBefore, Now: tc.now,
-				Evidence: func(string) gate.Evidence { return tc.evidence }})
+			g := gate.Gate{Name: "g", Criteria: []gate.Criterion{required("c", kpi, atLeast(t, "80"), tc.hold)}}
+			got := gate.Judge(gate.Question{Gate: g, Holds: tc.holds, Facts: facts(tc.evidence, tc.notBefore, tc.now)})
 			c := got.Criteria[0]
 			want := []string{string(tc.verdict), string(tc.verdict), tc.reason, tc.message}
 			if diff := cmp.Diff(want, []string{string(got.Verdict), string(c.Verdict), c.Reason, c.Message}); diff != "" {
@@ -204,14 +213,24 @@ func TestAHoldBreaksAtAGapLongerThanStaleAfter(t *testing.T) {
 			}
 			holds := map[string]gate.Hold{}
 			if tc.since.Equal(at(-30)) || len(tc.minutes) < 2 {
-				holds["c"] = gate.Hold{Of: proof, MetSince: at(-30), SeenThrough: at(-4)}
+				holds["c"] = gate.Hold{Of: proof, Since: at(-30), SeenThrough: at(-4)}
 			}
-			g := gate.Gate{Criteria: []gate.Criterion{{Name: "c", KPI: adoption, Comparison: atLeast(t, "80")}}}
-			got := gate.Judge(gate.Question{Gate: g, Holds: holds, Now: at(30), Evidence: func(string) gate.Evidence { return e }})
-			if since := got.Holds()["c"].MetSince; !since.Equal(tc.since) {
+			g := gate.Gate{Criteria: []gate.Criterion{required("c", adoption, atLeast(t, "80"), 0)}}
+			got := gate.Judge(gate.Question{Gate: g, Holds: holds, Facts: facts(e, time.Time{}, at(30))})
+			if since := got.Holds()["c"].Since; !since.Equal(tc.since) {
 				t.Errorf("met since %v, want %v", since, tc.since)
 			}
 		})
+	}
+}
+
+func TestAValueThatIsTakenBackTakesTheRunWithIt(t *testing.T) {
+	g := gate.Gate{Criteria: []gate.Criterion{required("c", adoption, atLeast(t, "80"), time.Hour)}}
+	e := gate.Evidence{Latest: gate.OutcomeValue, LatestAt: at(10), Samples: []gate.Sample{{Value: 90, Time: at(0)}}, DroppedThrough: at(5)}
+	holds := map[string]gate.Hold{"c": {Of: proof, Since: at(-55), SeenThrough: at(5)}}
+	got := gate.Judge(gate.Question{Gate: g, Holds: holds, Facts: facts(e, time.Time{}, at(10))}).Holds()["c"]
+	if want := (gate.Hold{Of: proof, Since: at(0), SeenThrough: at(0)}); got != want {
+		t.Errorf("hold %+v, want %+v", got, want)
 	}
 }
 
@@ -237,11 +256,11 @@ func TestAGateIsAsGoodAsItsWorstCriterion(t *testing.T) {
 			for _, kpi := range tc.kpis {
 				k := adoption
 				k.Name = kpi
-				g.Criteria = append(g.Criteria, gate.Criterion{Name: kpi, KPI: k, Comparison: atLeast(t, "80")})
+				g.Criteria = append(g.Criteria, required(kpi, k, atLeast(t, "80"), 0))
 			}
-			got := gate.Judge(gate.Question{Gate: g, Now: at(1), Evidence: func(kpi string) gate.Evidence { return evidence[kpi] }})
+			got := gate.Judge(gate.Question{Gate: g, Facts: gate.Facts{Now: at(1), Evidence: func(kpi gate.KPI) gate.Evidence { return evidence[kpi.Name] }}})
 			var unmet []string
-			for _, c := range got.Unmet() {
+			for _, c := range got.Undecided() {
 				unmet = append(unmet, c.Criterion.Name)
 			}
 			if got.Verdict != tc.verdict {
@@ -255,7 +274,7 @@ func TestAGateIsAsGoodAsItsWorstCriterion(t *testing.T) {
 }
 
 func TestTheNextSampleComesOneIntervalAfterTheLatestMeasurementWhateverItBrought(t *testing.T) {
-	g := gate.Gate{Criteria: []gate.Criterion{{Name: "c", KPI: adoption, Comparison: atLeast(t, "80")}}}
+	g := gate.Gate{Criteria: []gate.Criterion{required("c", adoption, atLeast(t, "80"), 0)}}
 	for name, tc := range map[string]struct {
 		evidence gate.Evidence
 		want     time.Time
@@ -266,7 +285,7 @@ func TestTheNextSampleComesOneIntervalAfterTheLatestMeasurementWhateverItBrought
 		"an answer of NaNs": {then(gate.Evidence{}, gate.OutcomeNotANumber, 5, ""), at(10)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := gate.Judge(gate.Question{Gate: g, Now: at(6), Evidence: func(string) gate.Evidence { return tc.evidence }})
+			got := gate.Judge(gate.Question{Gate: g, Facts: facts(tc.evidence, time.Time{}, at(6))})
 			if next := got.Criteria[0].NextSample; !next.Equal(tc.want) {
 				t.Errorf("next sample %v, want %v", next, tc.want)
 			}
@@ -275,23 +294,23 @@ func TestTheNextSampleComesOneIntervalAfterTheLatestMeasurementWhateverItBrought
 }
 
 func TestTheRunAgreesWithTheValueThatIsComparedWhateverAnotherClockHadSeen(t *testing.T) {
-	g := gate.Gate{Criteria: []gate.Criterion{{Name: "c", KPI: adoption, Comparison: atLeast(t, "80")}}}
+	g := gate.Gate{Criteria: []gate.Criterion{required("c", adoption, atLeast(t, "80"), 0)}}
 	for name, tc := range map[string]struct {
 		value float64
 		hold  gate.Hold
 		since time.Time
 	}{
-		"a bad value ends a run that was seen further than now":     {70, gate.Hold{Of: proof, MetSince: at(-30), SeenThrough: at(9)}, time.Time{}},
+		"a bad value ends a run that was seen further than now":     {70, gate.Hold{Of: proof, Since: at(-30), SeenThrough: at(9)}, time.Time{}},
 		"a good value begins a run where none was seen further":     {90, gate.Hold{Of: proof, SeenThrough: at(9)}, at(0)},
-		"a good value goes on with a run that was seen further yet": {90, gate.Hold{Of: proof, MetSince: at(-30), SeenThrough: at(9)}, at(-30)},
+		"a good value goes on with a run that was seen further yet": {90, gate.Hold{Of: proof, Since: at(-30), SeenThrough: at(9)}, at(-30)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := gate.Judge(gate.Question{Gate: g, Holds: map[string]gate.Hold{"c": tc.hold}, Now: at(0), Evidence: func(string) gate.Evidence { return measured(tc.value) }})
-			if since := got.Holds()["c"].MetSince; !since.Equal(tc.since) {
+			got := gate.Judge(gate.Question{Gate: g, Holds: map[string]gate.Hold{"c": tc.hold}, Facts: facts(measured(tc.value), time.Time{}, at(0))})
+			if since := got.Holds()["c"].Since; !since.Equal(tc.since) {
 				t.Errorf("met since %v, want %v", since, tc.since)
 			}
 			for _, e := range got.Evidence() {
-				if e.MetSince.IsZero() {
+				if e.MetSince == nil || e.MetSince.IsZero() {
 					t.Error("the evidence of a pass does not say since when, which the API server refuses")
 				}
 			}

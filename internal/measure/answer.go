@@ -26,7 +26,7 @@ func Collect(answer provider.Answer, sites []*v1alpha1.RolloutSite, at time.Time
 		case 0:
 			unknown++
 		case 1:
-			m.Values[names[0]] = gate.Sample{Value: sample.Value, Time: sample.Time.Truncate(time.Second)}
+			m.Values[names[0]] = gate.Sample{Value: sample.Value, Time: sample.Time.Truncate(time.Second), Samples: sample.Samples}
 		default:
 			for _, name := range names {
 				m.Ambiguous[name] = true

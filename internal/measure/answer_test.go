@@ -95,17 +95,17 @@ func TestASummaryCountsEverySiteOnce(t *testing.T) {
 
 func TestMetricsShowTheLatestValuesOnly(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, "r1", value(-5, 1))
+	store.Record(usage, taken("r1", value(-5, 1)))
 	now := value(0, 90.5)
 	now.Values["rome"] = gate.Sample{Value: 80}
 	now.Values["twin"] = gate.Sample{Value: 70}
 	now.Ambiguous = map[string]bool{"twin": true}
-	store.Record(usage, "r1", now)
+	store.Record(usage, taken("r1", now))
 	broken := types.NamespacedName{Namespace: "crm", Name: "broken"}
-	store.Record(broken, "r1", value(-5, 3))
-	store.Record(broken, "r1", measure.Measurement{Time: at(0), Failure: "down"})
+	store.Record(broken, taken("r1", value(-5, 3)))
+	store.Record(broken, taken("r1", measure.Measurement{Time: at(0), Failure: "down"}))
 	deleted := types.NamespacedName{Namespace: "crm", Name: "deleted"}
-	store.Record(deleted, "r1", value(0, 3))
+	store.Record(deleted, taken("r1", value(0, 3)))
 	store.Forget(deleted)
 	want := fmt.Sprintf(`# HELP crm_rollout_kpi_measured_timestamp_seconds End of the window of a KPI's latest successful measurement.
 # TYPE crm_rollout_kpi_measured_timestamp_seconds gauge

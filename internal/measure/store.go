@@ -5,6 +5,7 @@ package measure
 
 import (
 	"cmp"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,16 +34,30 @@ type Measurement struct {
 	Failure string
 }
 
+// Taken is a measurement of one revision of a KPI. Each window over which gates ask for the KPI makes a revision.
+type Taken struct {
+	// Revision identifies what was measured.
+	Revision string
+	// Measurement of it.
+	Measurement Measurement
+}
+
 // Store holds measurements by KPI. It is safe for concurrent use.
 type Store struct {
 	mu        sync.RWMutex
-	kpis      map[types.NamespacedName]*series
+	kpis      map[types.NamespacedName]*revisions
 	listeners []func(kpi types.NamespacedName)
 }
 
-// series is the recent past of one KPI in one revision.
+// revisions is the recent past of one KPI.
+type revisions struct {
+	// own is the revision of the KPI over its own window.
+	own    string
+	series map[string]*series
+}
+
+// series is the recent past of one revision of a KPI.
 type series struct {
-	revision  string
 	latest    Measurement
 	answered  bool
 	inherited gate.Measured
@@ -58,7 +73,7 @@ type history struct {
 
 // NewStore returns an empty Store.
 func NewStore() *Store {
-	return &Store{kpis: map[types.NamespacedName]*series{}}
+	return &Store{kpis: map[types.NamespacedName]*revisions{}}
 }
 
 // Listen registers a function that is called after every change, with the KPI that changed. It must be called before the Store is used.
@@ -66,22 +81,31 @@ func (s *Store) Listen(f func(kpi types.NamespacedName)) {
 	s.listeners = append(s.listeners, f)
 }
 
-// Record adds a measurement. Values of another revision of the KPI are forgotten, because they measured something else.
-func (s *Store) Record(kpi types.NamespacedName, revision string, m Measurement) {
-	s.record(kpi, revision, m)
+// Record adds the measurements of all revisions of a KPI that count now, that over its own window first. Values of every other revision are forgotten,
+// because they measured something else.
+func (s *Store) Record(kpi types.NamespacedName, all ...Taken) {
+	s.record(kpi, all)
 	s.tell(kpi)
 }
 
-func (s *Store) record(kpi types.NamespacedName, revision string, m Measurement) {
+func (s *Store) record(kpi types.NamespacedName, all []Taken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry := s.entry(kpi, revision)
-	if m.Time.Before(entry.latest.Time) {
-		entry.sites = map[string]*history{} // the clock was set back: no order can be told between what is known and what comes
+	kept := &revisions{series: make(map[string]*series, len(all))}
+	for i, taken := range all {
+		if i == 0 {
+			kept.own = taken.Revision
+		}
+		entry, m := s.entry(kpi, taken.Revision), taken.Measurement
+		if m.Time.Before(entry.latest.Time) {
+			entry.sites = map[string]*history{} // the clock was set back: no order can be told between what is known and what comes
+		}
+		entry.latest = m
+		entry.answered = entry.answered || m.Failure == ""
+		entry.add(m, (*history).add)
+		kept.series[taken.Revision] = entry
 	}
-	entry.latest = m
-	entry.answered = entry.answered || m.Failure == ""
-	entry.add(m)
+	s.kpis[kpi] = kept
 }
 
 // Recall adds values of the past, oldest first, that were measured before this process started. They do not count as the latest measurement.
@@ -90,7 +114,7 @@ func (s *Store) Recall(kpi types.NamespacedName, revision string, past []Measure
 	defer s.mu.Unlock()
 	entry := s.entry(kpi, revision)
 	for _, m := range past {
-		entry.add(m)
+		entry.add(m, (*history).recall)
 	}
 }
 
@@ -108,22 +132,34 @@ func (s *Store) Inherit(kpi types.NamespacedName, revision string, measured gate
 func (s *Store) Inherited(kpi types.NamespacedName, revision string) gate.Measured {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if entry := s.kpis[kpi]; entry != nil && entry.revision == revision {
+	if entry := s.find(kpi, revision); entry != nil {
 		return entry.inherited
 	}
 	return gate.Measured{}
 }
 
+// find returns what is known of a revision of a KPI, nil when nothing is.
+func (s *Store) find(kpi types.NamespacedName, revision string) *series {
+	if known := s.kpis[kpi]; known != nil {
+		return known.series[revision]
+	}
+	return nil
+}
+
+// entry returns what is known of a revision of a KPI, to be added to.
 func (s *Store) entry(kpi types.NamespacedName, revision string) *series {
-	entry := s.kpis[kpi]
-	if entry == nil || entry.revision != revision {
-		entry = &series{revision: revision, sites: map[string]*history{}}
-		s.kpis[kpi] = entry
+	if s.kpis[kpi] == nil {
+		s.kpis[kpi] = &revisions{own: revision, series: map[string]*series{}}
+	}
+	entry := s.kpis[kpi].series[revision]
+	if entry == nil {
+		entry = &series{sites: map[string]*history{}}
+		s.kpis[kpi].series[revision] = entry
 	}
 	return entry
 }
 
-func (e *series) add(m Measurement) {
+func (e *series) add(m Measurement, to func(*history, gate.Sample)) {
 	for site, sample := range m.Values {
 		if gate.OutcomeOf(sample.Value) != gate.OutcomeValue {
 			continue
@@ -133,18 +169,36 @@ func (e *series) add(m Measurement) {
 			h = &history{id: m.IDs[site]}
 			e.sites[site] = h
 		}
-		h.add(sample)
+		to(h, sample)
 	}
 }
 
+// add takes the source's latest word. A value of a moment that is known already replaces what was said of it before, and one of an earlier moment takes back what was said of
+// later ones: a wrong reading that somebody deleted, for example. What is taken back counts as dropped, so that a run does not go on as if it had been looked at.
 func (h *history) add(s gate.Sample) {
-	if n := len(h.samples); n > 0 && !s.Time.After(h.samples[n-1].Time) {
-		return // a moment that is already known
+	kept := len(h.samples)
+	for kept > 0 && !h.samples[kept-1].Time.Before(s.Time) {
+		kept--
+		if taken := h.samples[kept].Time; taken.After(s.Time) && taken.After(h.dropped) {
+			h.dropped = taken
+		}
+	}
+	if kept < len(h.samples) {
+		h.samples = slices.Clone(h.samples[:kept]) // others may be reading what stands behind
 	}
 	h.samples = append(h.samples, s)
 	if surplus := len(h.samples) - keptSamples; surplus > 0 {
-		h.dropped = h.samples[surplus-1].Time
+		if gone := h.samples[surplus-1].Time; gone.After(h.dropped) {
+			h.dropped = gone
+		}
 		h.samples = append([]gate.Sample(nil), h.samples[surplus:]...)
+	}
+}
+
+// recall adds what was measured of the past again. What is known of that time already is what was judged by.
+func (h *history) recall(s gate.Sample) {
+	if known := len(h.samples); known == 0 || s.Time.After(h.samples[known-1].Time) {
+		h.add(s)
 	}
 }
 
@@ -166,7 +220,7 @@ func (s *Store) tell(kpi types.NamespacedName) {
 func (s *Store) LastTried(kpi types.NamespacedName, revision string) time.Time {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if entry := s.kpis[kpi]; entry != nil && entry.revision == revision {
+	if entry := s.find(kpi, revision); entry != nil {
 		return entry.latest.Time
 	}
 	return time.Time{}
@@ -176,16 +230,16 @@ func (s *Store) LastTried(kpi types.NamespacedName, revision string) time.Time {
 func (s *Store) Answered(kpi types.NamespacedName, revision string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	entry := s.kpis[kpi]
-	return entry != nil && entry.revision == revision && entry.answered
+	entry := s.find(kpi, revision)
+	return entry != nil && entry.answered
 }
 
 // Evidence returns what is known about one site's value of a revision of a KPI. Values that were measured under another ID of the site do not count.
 func (s *Store) Evidence(kpi types.NamespacedName, revision, site, siteID string) gate.Evidence {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	entry := s.kpis[kpi]
-	if entry == nil || entry.revision != revision {
+	entry := s.find(kpi, revision)
+	if entry == nil {
 		return gate.Evidence{}
 	}
 	evidence := gate.Evidence{LatestAt: entry.latest.Time, Detail: entry.latest.Failure}
@@ -197,6 +251,20 @@ func (s *Store) Evidence(kpi types.NamespacedName, revision, site, siteID string
 		evidence.Samples, evidence.DroppedThrough = append([]gate.Sample(nil), h.samples...), h.dropped
 	}
 	return evidence
+}
+
+// Samples returns the values of a site, oldest first, that were measured under one of its IDs. They must not be changed.
+func (s *Store) Samples(kpi types.NamespacedName, revision, site, siteID string) []gate.Sample {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	entry := s.find(kpi, revision)
+	if entry == nil {
+		return nil
+	}
+	if h := entry.sites[site]; h != nil && h.id == siteID {
+		return h.samples[:len(h.samples):len(h.samples)]
+	}
+	return nil
 }
 
 func (m Measurement) outcome(site string) gate.Outcome {
@@ -213,12 +281,12 @@ func (m Measurement) outcome(site string) gate.Outcome {
 	return gate.OutcomeOf(sample.Value)
 }
 
-// Latest calls f for the latest measurement of every KPI that did not fail. The measurement must not be changed.
+// Latest calls f for the latest measurement of every KPI over its own window that did not fail. The measurement must not be changed.
 func (s *Store) Latest(f func(kpi types.NamespacedName, m Measurement)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for kpi, entry := range s.kpis {
-		if entry.latest.Failure == "" {
+	for kpi, known := range s.kpis {
+		if entry := known.series[known.own]; entry != nil && entry.latest.Failure == "" {
 			f(kpi, entry.latest)
 		}
 	}

@@ -18,6 +18,11 @@ var (
 	usage  = types.NamespacedName{Namespace: "crm", Name: "usage"}
 )
 
+// taken is a measurement of one revision.
+func taken(revision string, m measure.Measurement) measure.Taken {
+	return measure.Taken{Revision: revision, Measurement: m}
+}
+
 func at(minutes int) time.Time { return monday.Add(time.Duration(minutes) * time.Minute) }
 
 // value is a measurement of one site.
@@ -41,8 +46,8 @@ func TestALatestMeasurementSaysOneThingAboutASite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := measure.NewStore()
-			store.Record(usage, "r1", value(0, 90))
-			store.Record(usage, "r1", tc.measurement)
+			store.Record(usage, taken("r1", value(0, 90)))
+			store.Record(usage, taken("r1", tc.measurement))
 			e := store.Evidence(usage, "r1", "berlin", "")
 			if e.Latest != tc.want || !e.LatestAt.Equal(at(1)) || e.Detail != tc.measurement.Failure {
 				t.Errorf("outcome %q at %v, detail %q; want %q", e.Latest, e.LatestAt, e.Detail, tc.want)
@@ -62,27 +67,57 @@ func TestALatestMeasurementSaysOneThingAboutASite(t *testing.T) {
 func TestOnlyTheLatestValuesAreKeptAndWhatWasDroppedIsKnown(t *testing.T) {
 	store := measure.NewStore()
 	for minute := range 32 {
-		store.Record(usage, "r1", value(minute, float64(minute)))
+		store.Record(usage, taken("r1", value(minute, float64(minute))))
 	}
 	if e := store.Evidence(usage, "r1", "berlin", ""); len(e.Samples) != 32 || !e.DroppedThrough.IsZero() {
 		t.Fatalf("%d values, dropped through %v", len(e.Samples), e.DroppedThrough)
 	}
-	store.Record(usage, "r1", value(32, 32))
-	store.Record(usage, "r1", value(33, 33))
+	store.Record(usage, taken("r1", value(32, 32)))
+	store.Record(usage, taken("r1", value(33, 33)))
 	e := store.Evidence(usage, "r1", "berlin", "")
 	if len(e.Samples) != 32 || e.Samples[0].Value != 2 || e.Samples[31].Value != 33 || !e.DroppedThrough.Equal(at(1)) {
 		t.Errorf("%d values from %v to %v, dropped through %v", len(e.Samples), e.Samples[0], e.Samples[len(e.Samples)-1], e.DroppedThrough)
 	}
 }
 
-func TestAMomentThatIsKnownIsNotStoredAgain(t *testing.T) {
+func TestTheSourcesLatestWordCounts(t *testing.T) {
+	said := func(minute, of int, number float64) measure.Measurement {
+		m := value(minute, 0)
+		m.Values["berlin"] = gate.Sample{Value: number, Time: at(of)}
+		return m
+	}
+	for name, tc := range map[string]struct {
+		then    measure.Measurement
+		samples []gate.Sample
+		dropped time.Time
+	}{
+		"the same again from a cache":        {said(10, 5, 50), []gate.Sample{{Value: 40, Time: at(0)}, {Value: 50, Time: at(5)}}, time.Time{}},
+		"another value for the same moment":  {said(10, 5, 51), []gate.Sample{{Value: 40, Time: at(0)}, {Value: 51, Time: at(5)}}, time.Time{}},
+		"the latest moment was taken back":   {said(10, 0, 40), []gate.Sample{{Value: 40, Time: at(0)}}, at(5)},
+		"an earlier moment than all of them": {said(10, -5, 30), []gate.Sample{{Value: 30, Time: at(-5)}}, at(5)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := measure.NewStore()
+			store.Record(usage, taken("r1", value(0, 40)))
+			store.Record(usage, taken("r1", value(5, 50)))
+			before := store.Samples(usage, "r1", "berlin", "")
+			store.Record(usage, taken("r1", tc.then))
+			want := gate.Evidence{Samples: tc.samples, DroppedThrough: tc.dropped, Latest: gate.OutcomeValue, LatestAt: at(10)}
+			if diff := cmp.Diff(want, store.Evidence(usage, "r1", "berlin", "")); diff != "" {
+				t.Errorf("evidence (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]gate.Sample{{Value: 40, Time: at(0)}, {Value: 50, Time: at(5)}}, before); diff != "" {
+				t.Errorf("what somebody was reading changed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestThePastDoesNotChangeWhatIsKnown(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, "r1", value(5, 50))
-	cached := value(10, 0)
-	cached.Values["berlin"] = gate.Sample{Value: 51, Time: at(5)}
-	store.Record(usage, "r1", cached)
-	store.Recall(usage, "r1", []measure.Measurement{value(0, 40)})
-	want := gate.Evidence{Samples: []gate.Sample{{Value: 50, Time: at(5)}}, Latest: gate.OutcomeValue, LatestAt: at(10)}
+	store.Record(usage, taken("r1", value(5, 50)))
+	store.Recall(usage, "r1", []measure.Measurement{value(0, 40), value(5, 51)})
+	want := gate.Evidence{Samples: []gate.Sample{{Value: 50, Time: at(5)}}, Latest: gate.OutcomeValue, LatestAt: at(5)}
 	if diff := cmp.Diff(want, store.Evidence(usage, "r1", "berlin", "")); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
 	}
@@ -98,7 +133,7 @@ func TestWhatIsRecalledIsKeptInOrderAndIsNotTheLatestMeasurement(t *testing.T) {
 	if store.Answered(usage, "r1") || !store.LastTried(usage, "r1").IsZero() {
 		t.Error("what was recalled counts as measured")
 	}
-	store.Record(usage, "r1", value(10, 60))
+	store.Record(usage, taken("r1", value(10, 60)))
 	if e := store.Evidence(usage, "r1", "berlin", ""); len(e.Samples) != 3 || e.Latest != gate.OutcomeValue {
 		t.Errorf("evidence %+v", e)
 	}
@@ -107,14 +142,14 @@ func TestWhatIsRecalledIsKeptInOrderAndIsNotTheLatestMeasurement(t *testing.T) {
 func TestValuesOfAnotherRevisionAreForgotten(t *testing.T) {
 	store := measure.NewStore()
 	store.Inherit(usage, "r1", gate.Measured{Last: at(-5)})
-	store.Record(usage, "r1", value(0, 40))
+	store.Record(usage, taken("r1", value(0, 40)))
 	if got := store.Evidence(usage, "r2", "berlin", ""); !cmp.Equal(got, gate.Evidence{}) {
 		t.Errorf("the next revision starts with %+v", got)
 	}
 	if !store.LastTried(usage, "r2").IsZero() || store.Answered(usage, "r2") || store.Inherited(usage, "r2") != (gate.Measured{}) {
 		t.Error("the next revision counts as measured")
 	}
-	store.Record(usage, "r2", value(5, 50))
+	store.Record(usage, taken("r2", value(5, 50)))
 	if got := store.Evidence(usage, "r1", "berlin", ""); !cmp.Equal(got, gate.Evidence{}) {
 		t.Errorf("the revision before is still there: %+v", got)
 	}
@@ -125,12 +160,12 @@ func TestValuesOfAnotherRevisionAreForgotten(t *testing.T) {
 
 func TestAnswersAndTriesAreTold(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, "r1", measure.Measurement{Time: at(0), Failure: "down"})
+	store.Record(usage, taken("r1", measure.Measurement{Time: at(0), Failure: "down"}))
 	if store.Answered(usage, "r1") || !store.LastTried(usage, "r1").Equal(at(0)) {
 		t.Error("a failure is a try and no answer")
 	}
-	store.Record(usage, "r1", measure.Measurement{Time: at(5)})
-	store.Record(usage, "r1", measure.Measurement{Time: at(10), Failure: "down"})
+	store.Record(usage, taken("r1", measure.Measurement{Time: at(5)}))
+	store.Record(usage, taken("r1", measure.Measurement{Time: at(10), Failure: "down"}))
 	if !store.Answered(usage, "r1") || !store.LastTried(usage, "r1").Equal(at(10)) {
 		t.Error("a source that has answered stays one that has answered")
 	}
@@ -142,7 +177,7 @@ func TestWhatAFormerProcessMeasuredLastIsNotedOnlyBeforeTheFirstMeasurement(t *t
 		t.Errorf("an empty store inherits %v", got)
 	}
 	store.Inherit(usage, "r1", gate.Measured{Last: at(-5)})
-	store.Record(usage, "r1", measure.Measurement{Time: at(0), Failure: "down"})
+	store.Record(usage, taken("r1", measure.Measurement{Time: at(0), Failure: "down"}))
 	store.Inherit(usage, "r1", gate.Measured{Last: at(0)})
 	if got := store.Inherited(usage, "r1"); !got.Last.Equal(at(-5)) {
 		t.Errorf("inherited %v, want %v: this process's own measurement would hide how long nobody measured", got, at(-5))
@@ -160,7 +195,7 @@ func TestListenersHearOfRecordsAndOfDeletionsButNotOfThePast(t *testing.T) {
 		store.Evidence(kpi, "r1", "berlin", "") // a listener may ask
 	})
 	store.Recall(usage, "r1", []measure.Measurement{value(0, 1)})
-	store.Record(usage, "r1", value(1, 1))
+	store.Record(usage, taken("r1", value(1, 1)))
 	store.Forget(usage)
 	if heard != 2 {
 		t.Errorf("heard %d times, want 2", heard)
@@ -172,7 +207,7 @@ func TestListenersHearOfRecordsAndOfDeletionsButNotOfThePast(t *testing.T) {
 
 func TestWhoeverAskedForEvidenceMayKeepIt(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, "r1", value(0, 40))
+	store.Record(usage, taken("r1", value(0, 40)))
 	e := store.Evidence(usage, "r1", "berlin", "")
 	e.Samples[0].Value = 7
 	if got := store.Evidence(usage, "r1", "berlin", "").Samples[0].Value; got != 40 {
@@ -230,14 +265,14 @@ func TestTheMomentsBeforeAStopAreMeasuredAgain(t *testing.T) {
 		now                  time.Time
 		want                 []time.Time
 	}{
-		"back to staleAfter before the last one": {at(0), five, fifteen, at(7), []time.Time{at(-15), at(-10), at(-5), at(0)}},
-		"a stop of exactly staleAfter":           {at(0), five, 5 * time.Minute, at(5), []time.Time{at(-5), at(0)}},
-		"a longer stop loses every hold anyway":  {at(0), five, fifteen, at(16), nil},
-		"nothing was measured":                   {time.Time{}, five, fifteen, at(1), nil},
-		"the last moment is now":                 {at(0), five, fifteen, at(0), []time.Time{at(-15), at(-10), at(-5), at(0)}},
-		"the last moment is to come":             {at(1), five, fifteen, at(0), []time.Time{at(-15), at(-10), at(-5), at(0)}},
-		"no interval":                            {at(0), 0, fifteen, at(1), nil},
-		"never more than a few":                  {at(0), time.Minute, time.Hour, at(1), []time.Time{at(-10), at(-9), at(-8), at(-7), at(-6), at(-5), at(-4), at(-3), at(-2), at(-1), at(0)}},
+		"back to twice staleAfter before the last one": {at(0), five, fifteen, at(7), []time.Time{at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
+		"a stop of exactly staleAfter":                 {at(0), five, 5 * time.Minute, at(5), []time.Time{at(-10), at(-5), at(0)}},
+		"a longer stop loses every hold anyway":        {at(0), five, fifteen, at(16), nil},
+		"nothing was measured":                         {time.Time{}, five, fifteen, at(1), nil},
+		"the last moment is now":                       {at(0), five, fifteen, at(0), []time.Time{at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
+		"the last moment is to come":                   {at(1), five, fifteen, at(0), []time.Time{at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
+		"no interval":                                  {at(0), 0, fifteen, at(1), nil},
+		"never more than a few":                        {at(0), time.Minute, time.Hour, at(1), []time.Time{at(-10), at(-9), at(-8), at(-7), at(-6), at(-5), at(-4), at(-3), at(-2), at(-1), at(0)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, measure.Again(tc.last, tc.interval, tc.staleAfter, tc.now), cmpopts.EquateEmpty()); diff != "" {
@@ -254,12 +289,12 @@ func TestValuesUnderAnotherIDAreAnotherSites(t *testing.T) {
 		m.IDs = map[string]string{"berlin": id}
 		return m
 	}
-	store.Record(usage, "r1", named(0, "DE-1"))
-	store.Record(usage, "r1", named(5, "DE-1"))
+	store.Record(usage, taken("r1", named(0, "DE-1")))
+	store.Record(usage, taken("r1", named(5, "DE-1")))
 	if got := store.Evidence(usage, "r1", "berlin", "DE-2").Samples; len(got) != 0 {
 		t.Errorf("before it was measured under its new ID the site has %v", got)
 	}
-	store.Record(usage, "r1", named(10, "DE-2"))
+	store.Record(usage, taken("r1", named(10, "DE-2")))
 	if got := store.Evidence(usage, "r1", "berlin", "DE-2").Samples; len(got) != 1 || !got[0].Time.Equal(at(10)) {
 		t.Errorf("after it was measured under its new ID the site has %v", got)
 	}
@@ -267,8 +302,8 @@ func TestValuesUnderAnotherIDAreAnotherSites(t *testing.T) {
 
 func TestAClockThatWasSetBackBeginsAnew(t *testing.T) {
 	store := measure.NewStore()
-	store.Record(usage, "r1", value(60, 90))
-	store.Record(usage, "r1", value(0, 40))
+	store.Record(usage, taken("r1", value(60, 90)))
+	store.Record(usage, taken("r1", value(0, 40)))
 	if got := store.Evidence(usage, "r1", "berlin", "").Samples; len(got) != 1 || got[0].Value != 40 {
 		t.Errorf("values %v, want only the new one", got)
 	}
@@ -278,7 +313,7 @@ func TestAFailureForOneSiteIsThatSitesAlone(t *testing.T) {
 	store := measure.NewStore()
 	m := value(0, 90)
 	m.Failures = map[string]string{"rome": "timed out"}
-	store.Record(usage, "r1", m)
+	store.Record(usage, taken("r1", m))
 	if e := store.Evidence(usage, "r1", "rome", ""); e.Latest != gate.OutcomeFailed || e.Detail != "timed out" {
 		t.Errorf("rome: %q, %q", e.Latest, e.Detail)
 	}

@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +44,63 @@ func ResolveKPI(source *v1alpha1.KPI) (gate.KPI, []Mistake) {
 			"it is shorter than spec.interval, so every value would be stale before the next one", "make it at least as long, or leave it out for three intervals"))
 	}
 	return kpi, append(mistakes, checkQuery(object, source)...)
+}
+
+// Over returns a KPI as if it had declared another window. It is the KPI itself when the window is empty or as long as its own.
+func Over(source *v1alpha1.KPI, window v1alpha1.Duration) *v1alpha1.KPI {
+	own, _ := source.Spec.Window.Parse()
+	wanted, err := window.Parse()
+	if err != nil || wanted == 0 || wanted == own {
+		return source
+	}
+	other := *source
+	other.Spec.Window = v1alpha1.FormatDuration(wanted)
+	return &other
+}
+
+// Windows returns a KPI over its own window and over every other one that a gate of its namespace asks for, its own first.
+func Windows(source *v1alpha1.KPI, gates map[string]*v1alpha1.AcceptanceGate) []*v1alpha1.KPI {
+	all, seen := []*v1alpha1.KPI{source}, map[v1alpha1.Duration]bool{}
+	var others []*v1alpha1.KPI
+	for _, g := range gates {
+		for _, c := range slices.Concat(g.Spec.Criteria, g.Spec.Guardrails) {
+			compared := c.KPI == source.Name || (c.Against != nil && c.Against.Reference != nil && c.Against.Reference.KPI == source.Name)
+			if other := Over(source, c.Window); compared && other != source && !seen[other.Spec.Window] && usesWindow(source) {
+				seen[other.Spec.Window] = true
+				others = append(others, other)
+			}
+		}
+	}
+	slices.SortFunc(others, func(a, b *v1alpha1.KPI) int { return cmp.Compare(a.Spec.Window, b.Spec.Window) })
+	return append(all, others...)
+}
+
+// resolveOver resolves a KPI over a window that another object asks for, in the field that is named.
+func resolveOver(object, field string, source *v1alpha1.KPI, window v1alpha1.Duration) (gate.KPI, []Mistake) {
+	if _, err := window.Parse(); err != nil {
+		return gate.KPI{}, []Mistake{invalid(object, field, err.Error(), remedyDuration)}
+	}
+	over := Over(source, window)
+	resolved, mistakes := ResolveKPI(over)
+	if over != source && !usesWindow(source) {
+		mistakes = append(mistakes, invalid(object, field, fmt.Sprintf("the query of KPI %q does not use its window, so another one would change nothing", source.Name),
+			"use {{window}} or :start in the query, or leave the window out"))
+	}
+	return resolved, mistakes
+}
+
+// usesWindow reports whether a query depends on the window that it is asked for: by a slot, by a bound parameter, or because it names what to make of the readings of the window. SQL knows the parameter in any case.
+func usesWindow(source *v1alpha1.KPI) bool {
+	query := strings.TrimSpace(source.Spec.Query)
+	if query == "latest" || query == "mean" || strings.Contains(strings.ToLower(query), ":start") {
+		return true
+	}
+	for _, match := range slot.FindAllStringSubmatch(query, -1) {
+		if match[1] == "window" {
+			return true
+		}
+	}
+	return false
 }
 
 // Revision identifies what a KPI measures: this very object, and the fields that change its values. An object that was deleted and created again is another one,
@@ -91,25 +150,53 @@ func isSiteFact(name string) bool {
 // RenderQuery fills the slots of a valid KPI's query. The site is nil when the query asks for all sites at once.
 // The error names a fact that the site does not have, or one that cannot stand in a query.
 func RenderQuery(source *v1alpha1.KPI, site *v1alpha1.RolloutSite) (string, error) {
-	var failed error
-	query := slot.ReplaceAllStringFunc(source.Spec.Query, func(match string) string {
-		name := slot.FindStringSubmatch(match)[1]
+	var filled strings.Builder
+	query, done := source.Spec.Query, 0
+	for _, at := range slot.FindAllStringSubmatchIndex(query, -1) {
+		filled.WriteString(query[done:at[0]])
+		done = at[1]
+		name := query[at[2]:at[3]]
 		if name == "window" {
-			return string(source.Spec.Window)
+			filled.WriteString(string(source.Spec.Window))
+			continue
 		}
-		fact, err := siteFact(site, name)
-		if err != nil && failed == nil {
-			failed = err
+		fact, err := siteFact(site, name, unsafeAfter(query[:at[0]]))
+		if err != nil {
+			return "", err
 		}
-		return fact
-	})
-	return query, failed
+		filled.WriteString(fact)
+	}
+	return filled.String() + query[done:], nil
 }
 
 // unsafeInQuery are the characters that could end a string in a query language and so change what the query asks.
 const unsafeInQuery = "\"'`\\{}\n\r"
 
-func siteFact(site *v1alpha1.RolloutSite, name string) (string, error) {
+// The characters that would change what a URL asks for: in the path, and behind the first question mark.
+const (
+	unsafeInPath       = "?&#%+/"
+	unsafeInParameters = "?&#%+"
+)
+
+// What stands before a slot in the URL that a query for an HTTP source begins with: in the path, in the parameters, and in the parameters of a query for
+// Dynamics 365, which is all of it a URL from a table's name on.
+var (
+	inPath       = regexp.MustCompile(`^\s*(?:GET|POST)[ \t]+/[^\n?]*$`)
+	inParameters = regexp.MustCompile(`^\s*(?:(?:GET|POST)[ \t]+/[^\n?]*\?[^\n]*|[A-Za-z][^\s?"{}]*\?[\s\S]*)$`)
+)
+
+// unsafeAfter returns the characters that a fact must not have besides unsafeInQuery, by the text before it: facts are not escaped for URLs.
+func unsafeAfter(before string) string {
+	switch {
+	case inPath.MatchString(before):
+		return unsafeInPath
+	case inParameters.MatchString(before):
+		return unsafeInParameters
+	}
+	return ""
+}
+
+func siteFact(site *v1alpha1.RolloutSite, name, alsoUnsafe string) (string, error) {
 	if site == nil {
 		return "", fmt.Errorf("{{%s}} needs a query for one site", name)
 	}
@@ -128,6 +215,8 @@ func siteFact(site *v1alpha1.RolloutSite, name string) (string, error) {
 		return "", fmt.Errorf("RolloutSite/%s has nothing for {{%s}}", site.Name, name)
 	case strings.ContainsAny(fact, unsafeInQuery):
 		return "", fmt.Errorf("RolloutSite/%s: the text for {{%s}} contains a quote, backslash, brace or line break, which cannot stand in a query", site.Name, name)
+	case strings.ContainsAny(fact, alsoUnsafe):
+		return "", fmt.Errorf("RolloutSite/%s: the text for {{%s}} contains one of %s, which would change the request: put it into the body of a POST", site.Name, name, alsoUnsafe)
 	}
 	return fact, nil
 }

@@ -18,6 +18,8 @@ func (p *Plan) resolvePhases(object string, rollout *v1alpha1.CRMRollout, object
 		}
 		p.Phases = append(p.Phases, ResolvePhase(source, objects))
 	}
+	p.bindBaselines()
+	p.checkControls(object)
 	if rollout.Spec.Through == "" {
 		return
 	}
@@ -39,8 +41,13 @@ func ResolvePhase(source *v1alpha1.RolloutPhase, objects Objects) Phase {
 	}
 	phase.Soak = soak
 	phase.Entry, phase.EntryMistakes = resolveReference(object, "spec.entryGate.name", source.Spec.EntryGate, objects)
+	if phase.Entry != nil && phase.Entry.Guarded() {
+		phase.EntryMistakes = append(phase.EntryMistakes, invalid(object, "spec.entryGate.name",
+			fmt.Sprintf("AcceptanceGate %q has guardrails, which are watched while a phase runs", phase.Entry.Name), "name a gate without guardrails, or make them criteria"))
+	}
 	exit, mistakes := resolveReference(object, "spec.exitGate.name", source.Spec.ExitGate, objects)
 	phase.Exit, phase.Mistakes = exit, append(phase.Mistakes, mistakes...)
+	phase.resolveBaselines(object, source, objects)
 	return phase
 }
 
@@ -58,50 +65,6 @@ func resolveReference(object, field string, ref *v1alpha1.LocalReference, object
 
 // remedyDuration tells how a length of time is written.
 const remedyDuration = "write it like 4w, 30d, 12h or 1h30m"
-
-// ResolveGate resolves a gate with its KPIs. A criterion with a mistake is left out of the gate, so a gate with mistakes must not be judged.
-func ResolveGate(source *v1alpha1.AcceptanceGate, kpis map[string]*v1alpha1.KPI) (gate.Gate, []Mistake) {
-	g := gate.Gate{Name: source.Name, Generation: source.Generation}
-	object := "AcceptanceGate/" + source.Name
-	var mistakes []Mistake
-	if len(source.Spec.Criteria) == 0 {
-		mistakes = append(mistakes, invalid(object, "spec.criteria", "a gate without criteria would pass everything", "add a criterion or remove the gate from the phase"))
-	}
-	for _, c := range source.Spec.Criteria {
-		field := "spec.criteria[name=" + c.Name + "]"
-		criterion := gate.Criterion{Name: c.Name}
-		count := len(mistakes)
-		if kpi, ok := kpis[c.KPI]; !ok {
-			mistakes = append(mistakes, notFound(object, field+".kpi", "KPI", c.KPI))
-		} else {
-			resolved, inKPI := ResolveKPI(kpi)
-			criterion.KPI, mistakes = resolved, append(mistakes, inKPI...)
-			mistakes = append(mistakes, checkDirection(object, field, c, kpi.Spec.Direction)...)
-		}
-		var err error
-		if criterion.Comparison, err = gate.ParseComparison(c); err != nil {
-			mistakes = append(mistakes, invalid(object, field, err.Error(), "correct the threshold"))
-		}
-		if criterion.For, err = c.For.Parse(); err != nil {
-			mistakes = append(mistakes, invalid(object, field+".for", err.Error(), remedyDuration))
-		}
-		if len(mistakes) == count {
-			g.Criteria = append(g.Criteria, criterion)
-		}
-	}
-	return g, mistakes
-}
-
-// checkDirection finds a threshold on the wrong side, which would accept a site for being bad. A range has both sides and is always right.
-func checkDirection(object, field string, c v1alpha1.Criterion, direction v1alpha1.Direction) []Mistake {
-	switch {
-	case direction == v1alpha1.DirectionHigherIsBetter && c.AtMost != nil:
-		return []Mistake{invalid(object, field+".atMost", fmt.Sprintf("KPI %q is better when higher, so this accepts sites for being bad", c.KPI), "use atLeast, or between for a range")}
-	case direction == v1alpha1.DirectionLowerIsBetter && c.AtLeast != nil:
-		return []Mistake{invalid(object, field+".atLeast", fmt.Sprintf("KPI %q is better when lower, so this accepts sites for being bad", c.KPI), "use atMost, or between for a range")}
-	}
-	return nil
-}
 
 func (p *Plan) checkGoals(object string, rollout *v1alpha1.CRMRollout, objects Objects) {
 	for _, goal := range rollout.Spec.Goals {

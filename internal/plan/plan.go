@@ -39,6 +39,8 @@ type Phase struct {
 	Entry *gate.Gate
 	// Exit gate; nil for none.
 	Exit *gate.Gate
+	// Baselines to take when a site starts the phase for the first time.
+	Baselines []Baseline
 	// Mistakes in the phase, its exit gate and that gate's KPIs. While there are any, the phase is neither started nor passed.
 	Mistakes []Mistake
 	// EntryMistakes are those in the entry gate and its KPIs. While there are any, the phase is not started.

@@ -17,7 +17,7 @@ func named(n string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: n, Gener
 
 // everything is a rollout without mistakes: two phases, the first with both gates, on one KPI.
 func everything() (*v1alpha1.CRMRollout, plan.Objects) {
-	threshold := v1alpha1.Decimal("0.9")
+	threshold := v1alpha1.Threshold("0.9")
 	rollout := &v1alpha1.CRMRollout{ObjectMeta: named("crm"), Spec: v1alpha1.CRMRolloutSpec{
 		Goals:  []v1alpha1.Goal{{Name: "loyal", SuccessFactors: []v1alpha1.SuccessFactor{{Name: "used", KPIs: []string{"usage"}}}}},
 		Phases: []v1alpha1.LocalReference{{Name: "migrate"}, {Name: "golive"}},
@@ -227,7 +227,7 @@ func TestARevisionChangesWithWhatIsMeasuredAndWithNothingElse(t *testing.T) {
 }
 
 func TestAThresholdOnTheWrongSideIsAMistake(t *testing.T) {
-	number := v1alpha1.Decimal("0.9")
+	number := v1alpha1.Threshold("0.9")
 	both := &v1alpha1.Range{Min: "0.5", Max: "0.9"}
 	for name, tc := range map[string]struct {
 		direction v1alpha1.Direction

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +52,38 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Facts are not escaped for URLs, so what has a meaning there is refused there, and nowhere else.
+func TestAFactThatCouldChangeARequestIsRefused(t *testing.T) {
+	const slot = "{{attributes.tenant}}"
+	for _, tc := range []struct {
+		query, refused, allowed string
+	}{
+		{"GET /tenants/" + slot + "/kpis?from=:start", "?&#%+/", "-_.~:@ =;,"},
+		{"  POST\t/tenants/" + slot, "?&#%+/", "=;"},
+		{"GET /kpis?a=1&tenant=" + slot, "?&#%+", "/-=;"},
+		{"POST /kpis?tenant=" + slot + "\n{}", "?&#%+", "/"},
+		{"opportunities?$apply=filter(tenant eq " + slot + ")", "?&#%+", "/"},
+		{"accounts(7)/contacts?$apply=\nfilter(tenant eq " + slot + ")", "?&#%+", "/"},
+		{"POST /kpis?a=b\n{\"tenant\": \"" + slot + "\"}", "", "?&#%+/"},
+		{"GET /kpis\n---\nbody[\"" + slot + "\"]", "", "?&#%+/"},
+		{"Count deals\n{\"tenant\": \"" + slot + "\"}", "", "?&#%+/"},
+		{"SELECT a FROM b WHERE c = '" + slot + "'", "", "?&#%+/"},
+		{`x{path="/a?b",tenant="` + slot + `"}`, "", "?&#%+/"},
+	} {
+		site := berlin()
+		kpi := &v1alpha1.KPI{Spec: v1alpha1.KPISpec{Query: tc.query}}
+		for _, r := range tc.refused + tc.allowed {
+			site.Spec.Attributes["tenant"] = v1alpha1.AttributeValue("a" + string(r) + "b")
+			_, err := plan.RenderQuery(kpi, site)
+			if refused := strings.ContainsRune(tc.refused, r); refused != (err != nil) {
+				t.Errorf("%q in %q: error %v, want one: %t", r, tc.query, err, refused)
+			} else if refused && !strings.Contains(err.Error(), "which would change the request") {
+				t.Errorf("%q in %q: the error says %q", r, tc.query, err)
+			}
+		}
+	}
 }
 
 func TestAFactThatCouldChangeAQueryIsRefused(t *testing.T) {

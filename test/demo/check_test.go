@@ -46,7 +46,7 @@ func goodRecord() Record {
 			"live":    {Spec: crmv1.RolloutPhaseSpec{Soak: "10s"}},
 		},
 		Gates: map[string]crmv1.AcceptanceGate{"data": {Spec: crmv1.AcceptanceGateSpec{Criteria: []crmv1.Criterion{
-			{Name: "complete", KPI: "completeness", AtLeast: pointer(crmv1.Decimal("0.95")), For: "2s"},
+			{Name: "complete", KPI: "completeness", AtLeast: pointer(crmv1.Threshold("0.95")), For: "2s"},
 		}}}},
 		KPIs: map[string]crmv1.KPI{"completeness": {Spec: crmv1.KPISpec{Window: "3s"}}},
 	}
@@ -77,7 +77,7 @@ func goodStory(site, wave string, begin, migration int) crmv1.SiteRollout {
 			State: crmv1.SiteCompleted,
 			Phases: []crmv1.PhaseRecord{
 				{Name: "migrate", Attempt: 1, StartedAt: *stamp(begin), PassedAt: stamp(passed), Evidence: []crmv1.Evidence{
-					{Criterion: "complete", KPI: "completeness", Value: "0.97", Threshold: "at least 0.95", SampleTime: *stamp(passed), MetSince: *stamp(passed - 2)},
+					{Criterion: "complete", KPI: "completeness", Figures: crmv1.Figures{Value: "0.97", Threshold: "at least 0.95"}, SampleTime: *stamp(passed), MetSince: stamp(passed - 2)},
 				}},
 				{Name: "live", Attempt: 1, StartedAt: *stamp(passed), PassedAt: stamp(passed + 10)},
 			},
@@ -98,7 +98,7 @@ func heldStory() *crmv1.SiteRollout {
 		Status: crmv1.SiteRolloutStatus{
 			State: crmv1.SiteHeld, Reason: crmv1.ReasonExitGateFailed, Message: "completeness 0.88 is below 0.95", CurrentPhase: "migrate", NextLook: stamp(11),
 			Gate: &crmv1.GateReport{Name: "data", Role: crmv1.GateRoleExit, Verdict: crmv1.VerdictFail, Criteria: []crmv1.CriterionReport{
-				{Name: "complete", KPI: "completeness", Verdict: crmv1.VerdictFail, Reason: crmv1.ReasonNotMet, Value: "0.88", Threshold: "at least 0.95", SampleTime: stamp(10)},
+				{Name: "complete", KPI: "completeness", Verdict: crmv1.VerdictFail, Reason: crmv1.ReasonNotMet, Figures: crmv1.Figures{Value: "0.88", Threshold: "at least 0.95"}, SampleTime: stamp(10)},
 			}},
 			Phases:     []crmv1.PhaseRecord{{Name: "migrate", Attempt: 1, StartedAt: *stamp(0)}},
 			Conditions: holds(crmv1.ConditionHeld),
@@ -192,10 +192,10 @@ func TestDoctoredRecords(t *testing.T) {
 		{"there is no evidence", func(r *Record) { lyon(r).Status.Phases[0].Evidence = nil }, proof, "lyon, phase migrate, criterion complete: there is no evidence"},
 		{"the evidence is about another KPI", func(r *Record) { evidence(r).KPI = "usage" }, proof, "about KPI usage"},
 		{"the evidence misses the gate", func(r *Record) { evidence(r).Value = "0.949999" }, proof, "0.949999 does not meet it"},
-		{"the evidence has no number", func(r *Record) { evidence(r).Value = "NaN" }, proof, "is not a decimal number"},
-		{"the evidence is from before the attempt", func(r *Record) { evidence(r).MetSince = *stamp(2) }, proof, "began before the attempt"},
+		{"the evidence has no number", func(r *Record) { evidence(r).Value = "NaN" }, proof, "is neither a decimal number nor a percentage"},
+		{"the evidence is from before the attempt", func(r *Record) { evidence(r).MetSince = stamp(2) }, proof, "began before the attempt"},
 		{"the evidence is from after the phase", func(r *Record) { evidence(r).SampleTime = *stamp(21) }, proof, "after the phase was passed"},
-		{"the evidence lasted too short", func(r *Record) { evidence(r).MetSince = *stamp(19) }, proof, "met for 1s, and the gate asks for 2s"},
+		{"the evidence lasted too short", func(r *Record) { evidence(r).MetSince = stamp(19) }, proof, "met for 1s, and the gate asks for 2s"},
 
 		{"a transition is missing", func(r *Record) { lyon(r).Status.Transitions[2].Sequence = 4 }, transitions, "transition 4 follows transition 2"},
 		{"a transition comes from nowhere", func(r *Record) { lyon(r).Status.Transitions[2].From = crmv1.SiteWaiting }, transitions, "begins at Waiting"},
@@ -218,16 +218,16 @@ func TestMeets(t *testing.T) {
 	tests := []struct {
 		name      string
 		criterion crmv1.Criterion
-		good, bad []crmv1.Decimal
+		good, bad []crmv1.Threshold
 	}{
-		{"at least", crmv1.Criterion{AtLeast: pointer(crmv1.Decimal("0.95"))}, []crmv1.Decimal{"0.95", "1"}, []crmv1.Decimal{"0.949999", "-1"}},
-		{"at most", crmv1.Criterion{AtMost: pointer(crmv1.Decimal("8"))}, []crmv1.Decimal{"8", "-3"}, []crmv1.Decimal{"8.000001"}},
-		{"between", crmv1.Criterion{Between: &crmv1.Range{Min: "4.0", Max: "5.0"}}, []crmv1.Decimal{"4", "5.0"}, []crmv1.Decimal{"3.99", "5.01"}},
+		{"at least", crmv1.Criterion{AtLeast: pointer(crmv1.Threshold("0.95"))}, []crmv1.Threshold{"0.95", "1"}, []crmv1.Threshold{"0.949999", "-1"}},
+		{"at most", crmv1.Criterion{AtMost: pointer(crmv1.Threshold("8"))}, []crmv1.Threshold{"8", "-3"}, []crmv1.Threshold{"8.000001"}},
+		{"between", crmv1.Criterion{Between: &crmv1.Range{Min: "4.0", Max: "5.0"}}, []crmv1.Threshold{"4", "5.0"}, []crmv1.Threshold{"3.99", "5.01"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, want := map[crmv1.Decimal]bool{}, map[crmv1.Decimal]bool{}
-			for good, values := range map[bool][]crmv1.Decimal{true: test.good, false: test.bad} {
+			got, want := map[crmv1.Threshold]bool{}, map[crmv1.Threshold]bool{}
+			for good, values := range map[bool][]crmv1.Threshold{true: test.good, false: test.bad} {
 				for _, value := range values {
 					met, err := meets(test.criterion, value)
 					if err != nil {

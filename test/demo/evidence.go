@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (r Record) checkFailure(held *crmv1.SiteRollout, report crmv1.CriterionRepo
 	case held.Status.NextLook != nil && held.Status.NextLook.Before(report.SampleTime):
 		return "the next look was before the sample"
 	}
-	met, err := meets(*criterion, report.Value)
+	met, err := meets(*criterion, crmv1.Threshold(report.Value))
 	switch {
 	case err != nil:
 		return fmt.Sprintf("it had no value: %v", err)
@@ -142,12 +143,19 @@ func (r Record) checkCriterion(story *crmv1.SiteRollout, done crmv1.PhaseRecord,
 	if evidence.KPI != criterion.KPI {
 		return fmt.Sprintf("the evidence is about KPI %s, and the gate asks for %s", evidence.KPI, criterion.KPI)
 	}
-	met, err := meets(criterion, evidence.Value)
+	compared, err := comparedIn(story, criterion, evidence.Value)
+	if err != nil {
+		return err.Error()
+	}
+	met, err := meets(criterion, compared)
 	if err != nil {
 		return err.Error()
 	}
 	if !met {
 		return fmt.Sprintf("the value %s does not meet it (%s)", evidence.Value, evidence.Threshold)
+	}
+	if evidence.MetSince == nil {
+		return "it does not say since when the criterion was met"
 	}
 	for _, moment := range []time.Time{evidence.MetSince.Time, evidence.SampleTime.Time} {
 		if breach := r.checkWithin(story, done.Name, evidence.KPI, moment); breach != "" {
@@ -164,26 +172,59 @@ func (r Record) checkCriterion(story *crmv1.SiteRollout, done crmv1.PhaseRecord,
 	return ""
 }
 
-// meets compares a value with a criterion, in the demonstration's own words: it must not believe the operator's.
-func meets(criterion crmv1.Criterion, value crmv1.Decimal) (bool, error) {
+// comparedIn returns what the threshold of a criterion speaks about: the value, or its change in percent of the baseline that the site kept. It is calculated in the
+// demonstration's own words: it must not believe the operator's.
+func comparedIn(story *crmv1.SiteRollout, criterion crmv1.Criterion, value crmv1.Decimal) (crmv1.Threshold, error) {
+	if criterion.Against == nil {
+		return crmv1.Threshold(value), nil
+	}
+	if criterion.Against.Baseline == nil {
+		return "", errors.New("the demonstration knows no other comparison than that with a baseline")
+	}
+	phase := phaseOf(story, criterion.Against.Baseline.Phase)
+	if phase == nil {
+		return "", fmt.Errorf("the site has no record of phase %q, which declares the baseline", criterion.Against.Baseline.Phase)
+	}
 	number, err := value.Float()
+	if err != nil {
+		return "", err
+	}
+	for _, baseline := range phase.Baselines {
+		if baseline.KPI != criterion.KPI {
+			continue
+		}
+		before, err := baseline.Value.Float()
+		if err != nil {
+			return "", err
+		}
+		if baseline.WindowEnd.After(phase.StartedAt.Time) {
+			return "", fmt.Errorf("the baseline is from %s, after the phase started at %s", clock(baseline.WindowEnd.Time), clock(phase.StartedAt.Time))
+		}
+		return crmv1.FormatChange((number-before)/math.Abs(before), true), nil
+	}
+	return "", fmt.Errorf("the site kept no baseline of %s", criterion.KPI)
+}
+
+// meets compares a value, or a change, with a criterion.
+func meets(criterion crmv1.Criterion, compared crmv1.Threshold) (bool, error) {
+	number, _, err := compared.Float()
 	if err != nil {
 		return false, err
 	}
 	bounds := criterion.Between
 	switch {
 	case criterion.AtLeast != nil:
-		bounds = &crmv1.Range{Min: *criterion.AtLeast, Max: value}
+		bounds = &crmv1.Range{Min: *criterion.AtLeast, Max: compared}
 	case criterion.AtMost != nil:
-		bounds = &crmv1.Range{Min: value, Max: *criterion.AtMost}
+		bounds = &crmv1.Range{Min: compared, Max: *criterion.AtMost}
 	case bounds == nil:
 		return false, errors.New("the criterion has no bound")
 	}
-	least, err := bounds.Min.Float()
+	least, _, err := bounds.Min.Float()
 	if err != nil {
 		return false, err
 	}
-	most, err := bounds.Max.Float()
+	most, _, err := bounds.Max.Float()
 	if err != nil {
 		return false, err
 	}

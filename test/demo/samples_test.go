@@ -29,14 +29,22 @@ func TestSamples(t *testing.T) {
 	if err := c.CreateNamespace(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	base, demo := filepath.Join(root, "config", "samples"), filepath.Join(root, "config", "samples", "demo")
-	for _, overlay := range []string{base, demo} {
+	base := filepath.Join(root, "config", "samples")
+	demo, readings := filepath.Join(base, "demo"), filepath.Join(base, "readings")
+	kpis := filepath.Join(base, "kpis")
+	library := []string{kpis, filepath.Join(kpis, "prometheus"), filepath.Join(kpis, "sql"), filepath.Join(kpis, "sql-mysql")}
+	for _, overlay := range append(library, base, demo, readings) {
 		t.Run("the API server accepts "+filepath.Base(overlay)+" to the last field", func(t *testing.T) {
 			if _, err := c.Kubectl(t.Context(), "apply", "-k", overlay, "--dry-run=server", "--validate=strict"); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+	t.Run("the API server accepts a reading", func(t *testing.T) {
+		if _, err := c.Kubectl(t.Context(), "create", "-f", filepath.Join(readings, "survey.yaml"), "--dry-run=server", "--validate=strict"); err != nil {
+			t.Error(err)
+		}
+	})
 	programme, compressed := render(t, c, base), render(t, c, demo)
 	t.Run("the demonstration compresses time and changes nothing else", func(t *testing.T) { onlyTime(t, programme, compressed) })
 	t.Run("the programme is one of weeks", func(t *testing.T) {

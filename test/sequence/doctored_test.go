@@ -76,18 +76,15 @@ func (s *step) migrates() {
 	s.before.Status.Transitions = s.before.Status.Transitions[:4]
 	s.after.Status.Transitions = s.after.Status.Transitions[:5]
 	s.after.Status.State, s.after.Status.CurrentPhase = v1alpha1.SiteWaiting, "golive"
+	s.after.Status.Phases[1].Evidence = []v1alpha1.Evidence{{Criterion: "records", KPI: "duplicates", SampleTime: on(55), MetSince: passedOn(25)}}
 	s.now = on(55).Time
 	for m := 0; m <= 55; m += 5 {
-		s.log = append(s.log, reading{kpi: "duplicates", at: on(m).Time, values: map[string]float64{"hq": 0.01}})
+		s.log = append(s.log, reading{kpi: "duplicates", query: "duplicates", at: on(m).Time, values: map[string]float64{"hq": 0.01}})
 	}
 }
 
 // spoilings break an innocent step, each in one way. The first are innocent as well.
-var spoilings = []struct {
-	broken string
-	how    string
-	spoil  func(*step)
-}{
+var spoilings = []spoiling{
 	{"", "nothing is wrong", func(*step) {}},
 	{"", "a wave begins after the one before it", (*step).admitsBerlin},
 	{"", "a gate passes on proof", (*step).migrates},
@@ -146,7 +143,10 @@ var spoilings = []struct {
 	}},
 	{"a phase soaks", "it passes too early", func(s *step) { s.after.Status.Phases[2].PassedAt = passedOn(69) }},
 	{"a gate passes on proof only", "nothing was measured", func(s *step) { s.migrates(); s.log = nil }},
-	{"a gate passes on proof only", "the last measurement failed", func(s *step) { s.migrates(); s.log = append(s.log, reading{kpi: "duplicates", failed: true}) }},
+	{"a gate passes on proof only", "the last measurement failed", func(s *step) {
+		s.migrates()
+		s.log = append(s.log, reading{kpi: "duplicates", query: "duplicates", failed: true})
+	}},
 	{"a gate passes on proof only", "the last value is no number", func(s *step) { s.migrates(); s.log[11].values["hq"] = notANumber }},
 	{"a gate passes on proof only", "the site has no value", func(s *step) { s.migrates(); delete(s.log[11].values, "hq") }},
 	{"a gate passes on proof only", "the last value is bad", func(s *step) { s.migrates(); s.log[11].values["hq"] = 0.03 }},
@@ -164,7 +164,7 @@ var spoilings = []struct {
 // TestInvariantsCanFail spoils an innocent step in one way after the other, and sees that the judge tells.
 func TestInvariantsCanFail(t *testing.T) {
 	told := map[string]bool{}
-	for _, tc := range spoilings {
+	for _, tc := range slices.Concat(spoilings, spoiltTrials()) {
 		told[tc.broken] = true
 		t.Run(tc.broken+"/"+tc.how, func(t *testing.T) {
 			s := innocent()

@@ -48,6 +48,14 @@ var invariants = map[string]func(step) string{
 	"a phase soaks":                     soaked,
 	"a gate passes on proof only":       provedGates,
 	"a site that has begun stays":       begunStays,
+
+	"a frozen baseline never changes":                                 frozenStays,
+	"a phase starts with all its baselines":                           baselined,
+	"attempts are counted one by one, and follow failures":            attemptsCount,
+	"a passed attempt has not failed, and its evidence is its own":    ownEvidence,
+	"no gate passes on a guardrail that is broken or unknown":         guardsKept,
+	"an attempt fails on proof only":                                  failsOnProof,
+	"another attempt begins when all guardrails are known to be kept": retriesWhenKept,
 }
 
 // change judges one change. People may do what they like.
@@ -163,7 +171,7 @@ func recordsStay(s step) string {
 			return r.Name + " is lost"
 		case r.PassedAt != nil && !equality.Semantic.DeepEqual(r, now[i]):
 			return r.Name + " had passed"
-		case r.Name != now[i].Name || r.Attempt != now[i].Attempt || !r.StartedAt.Equal(&now[i].StartedAt):
+		case r.Name != now[i].Name || (r.Attempt == now[i].Attempt && !r.StartedAt.Equal(&now[i].StartedAt)):
 			return r.Name + " had started"
 		}
 	}
@@ -182,7 +190,7 @@ func storyStays(s step) string {
 			}
 		}
 	}
-	starts, passes := 0, 0
+	starts, passes, again := 0, 0, 0
 	from := v1alpha1.SitePending
 	for i, t := range now {
 		if t.Sequence != int64(i+1) || t.From != from {
@@ -194,14 +202,19 @@ func storyStays(s step) string {
 			starts++
 		case v1alpha1.ReasonPhasePassed:
 			passes++
+		case v1alpha1.ReasonAttemptStarted:
+			again++
 		}
 	}
 	all := records(s.after)
+	for _, r := range all {
+		again -= int(r.Attempt) - 1
+	}
 	passed := slices.IndexFunc(all, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
 	if passed < 0 {
 		passed = len(all)
 	}
-	if starts != len(all) || passes != passed {
+	if starts != len(all) || passes != passed || again != 0 {
 		return fmt.Sprintf("%d starts and %d passes are told of %d phases, %d of them passed", starts, passes, len(all), passed)
 	}
 	return ""

@@ -54,6 +54,8 @@ type operator struct {
 	providers   *provider.Registry
 	// measured are the KPIs whose new values the sites have not been told of.
 	measured []types.NamespacedName
+	// wanted are the KPIs that sites have asked for, to take their baselines from, and whose controller has not been told of that.
+	wanted []types.NamespacedName
 }
 
 // surroundings are what a process finds around it.
@@ -62,19 +64,29 @@ type surroundings struct {
 	live   client.Reader
 	clock  clock.PassiveClock
 	events *recorder
+	// recorded and captured are told of measurements, and of values to take baselines from.
+	recorded, captured func(types.NamespacedName)
 }
 
 func start(c *cache, s surroundings) *operator {
 	o := &operator{cache: c, providers: provider.NewRegistry()}
-	store, budget := measure.NewStore(), measure.NewRefreshBudget()
-	store.Listen(func(k types.NamespacedName) { o.measured = append(o.measured, k) })
-	o.moves = &siterollout.Reconciler{Client: s.client, Store: store, Budget: budget, Events: s.events, Clock: s.clock}
+	store, captures, budget := measure.NewStore(), measure.NewCaptures(), measure.NewRefreshBudget()
+	store.Listen(func(k types.NamespacedName) {
+		s.recorded(k)
+		o.measured = append(o.measured, k)
+	})
+	captures.OnAsk(func(k types.NamespacedName) { o.wanted = append(o.wanted, k) })
+	captures.OnTaken(func(k types.NamespacedName) {
+		s.captured(k)
+		o.measured = append(o.measured, k)
+	})
+	o.moves = &siterollout.Reconciler{Client: s.client, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock}
 	checker := func(kind definition.Kind) reconcile.Reconciler {
 		return &definition.Reconciler{Client: s.client, Clock: s.clock, Kind: kind}
 	}
 	o.reconcilers = map[string]reconcile.Reconciler{
 		ofProviders: &metricprovider.Reconciler{Client: s.client, Secrets: s.live, Providers: o.providers, Clock: s.clock},
-		ofKPIs:      &measuring.Reconciler{Client: s.client, Providers: o.providers, Store: store, Budget: budget, Events: s.events, Clock: s.clock},
+		ofKPIs:      &measuring.Reconciler{Client: s.client, Providers: o.providers, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock},
 		ofPhases:    checker(definition.Phases),
 		ofGates:     checker(definition.Gates),
 		ofSites:     checker(definition.Sites),
@@ -102,10 +114,11 @@ type watch struct {
 	asks       func(*operator, client.Object) []types.NamespacedName
 }
 
-// watches repeat every SetupWithManager.
+// watches repeat every SetupWithManager. AcceptanceGates are not watched for KPIs: a window that a gate comes to ask for is measured from the next interval on.
 var watches = []watch{
 	{"MetricProvider", respecified, ofProviders, itself},
 	{"KPI", respecified, ofKPIs, itself},
+	{"AcceptanceGate", respecified, ofKPIs, every("KPI")},
 	{"MetricProvider", usableOrRespecified, ofKPIs, kpisOfProvider},
 	{"RolloutPhase", respecified, ofPhases, itself},
 	{"AcceptanceGate", respecified, ofPhases, every("RolloutPhase")},

@@ -19,6 +19,8 @@ type scenario struct {
 	objects []client.Object
 	// numbers by KPI and site; the site "" stands for the others.
 	numbers map[string]map[string][]point
+	// samples behind the numbers, in the same way.
+	samples map[string]map[string][]point
 	// down is when the source answers nothing.
 	down []span
 	// script is what people do, in the order of time.
@@ -28,11 +30,12 @@ type scenario struct {
 	length    time.Duration
 }
 
-// reaction is something that happens right after a change.
+// reaction is something that happens right after a change, or right after values of a KPI were captured.
 type reaction struct {
-	to   func(change) bool
-	what string
-	do   func(*sim)
+	to        func(change) bool
+	toCapture string
+	what      string
+	do        func(*sim)
 }
 
 // event is something that people do.
@@ -55,8 +58,8 @@ func programme(name string, changes ...func(*scenario)) scenario {
 		objects: []client.Object{
 			&v1alpha1.MetricProvider{ObjectMeta: named("warehouse"), Spec: v1alpha1.MetricProviderSpec{Prometheus: &v1alpha1.PrometheusProvider{Address: "https://warehouse.example"}}},
 			kpi("training", "10m"), kpi("duplicates", ""),
-			gate("trained", v1alpha1.Criterion{Name: "staff", KPI: "training", AtLeast: decimal("0.9")}),
-			gate("clean", v1alpha1.Criterion{Name: "records", KPI: "duplicates", AtMost: decimal("0.02"), For: "30m"}),
+			gate("trained", v1alpha1.Criterion{Name: "staff", KPI: "training", AtLeast: threshold("0.9")}),
+			gate("clean", v1alpha1.Criterion{Name: "records", KPI: "duplicates", AtMost: threshold("0.02"), For: "30m"}),
 			phase("prepare", "20m", "trained"), phase("migrate", "10m", "clean"), phase("golive", "15m", ""),
 			site("hq", "pilot"), site("berlin", "region"), site("lyon", "region"),
 			&v1alpha1.CRMRollout{ObjectMeta: named("crm"), Spec: v1alpha1.CRMRolloutSpec{
@@ -75,7 +78,7 @@ func programme(name string, changes ...func(*scenario)) scenario {
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 
-func decimal(d v1alpha1.Decimal) *v1alpha1.Decimal { return &d }
+func threshold(t v1alpha1.Threshold) *v1alpha1.Threshold { return &t }
 
 func kpi(name string, window v1alpha1.Duration) *v1alpha1.KPI {
 	direction := v1alpha1.DirectionHigherIsBetter
@@ -143,7 +146,12 @@ func without[T client.Object](name string) func(*scenario) {
 }
 
 func numbers(kpi, site string, points ...point) func(*scenario) {
-	return func(s *scenario) { s.numbers[kpi][site] = points }
+	return func(s *scenario) {
+		if s.numbers[kpi] == nil {
+			s.numbers[kpi] = map[string][]point{}
+		}
+		s.numbers[kpi][site] = points
+	}
 }
 
 func down(from, until time.Duration) func(*scenario) {
@@ -159,7 +167,14 @@ func at(when time.Duration, what string, do func(*sim)) func(*scenario) {
 }
 
 func assoon(to func(change) bool, what string, do func(*sim)) func(*scenario) {
-	return func(s *scenario) { s.reactions = append(s.reactions, reaction{to, what, do}) }
+	return func(s *scenario) { s.reactions = append(s.reactions, reaction{to: to, what: what, do: do}) }
+}
+
+// assoonCaptured has something happen as soon as values of a KPI are there to take baselines from.
+func assoonCaptured(kpi, what string, do func(*sim)) func(*scenario) {
+	return func(s *scenario) {
+		s.reactions = append(s.reactions, reaction{toCapture: kpi, what: what, do: do})
+	}
 }
 
 // admission is the change that admits a site to a phase.

@@ -14,9 +14,9 @@ const (
 	hour   = time.Hour
 )
 
-// scenarios are all that are played. Each varies the plan that programme describes.
+// scenarios are all that are played. Each varies the plan that programme or trial describes.
 func scenarios() []scenario {
-	return slices.Concat(ofNumbers(), ofRestarts(), ofPlans(), ofMembers(), ofLimits())
+	return slices.Concat(ofNumbers(), ofRestarts(), ofPlans(), ofMembers(), ofLimits(), ofBaselines(), ofGuardrails(), ofJudgements(), ofReferences(), ofControls())
 }
 
 // ofRestarts are about what a process knows that another has to find out.
@@ -61,7 +61,7 @@ func ofNumbers() []scenario {
 			numbers("training", "berlin", point{0, notANumber}, point{150 * minute, 0.95})),
 		programme("a-site-without-numbers", numbers("training", "lyon", point{0, missing}, point{3 * hour, 0.95}), lasting(5*hour)),
 		programme("entry-gate", with("golive", func(p *v1alpha1.RolloutPhase) { p.Spec.EntryGate = &v1alpha1.LocalReference{Name: "ready"} }),
-			declared(kpi("uptime", ""), gate("ready", v1alpha1.Criterion{Name: "systems", KPI: "uptime", AtLeast: decimal("0.99"), For: "10m"})),
+			declared(kpi("uptime", ""), gate("ready", v1alpha1.Criterion{Name: "systems", KPI: "uptime", AtLeast: threshold("0.99"), For: "10m"})),
 			func(s *scenario) {
 				s.numbers["uptime"] = map[string][]point{"": {{0, 0.999}}, "hq": {{0, 0.9}, {83 * minute, 0.999}}}
 			}),
@@ -130,7 +130,7 @@ func ofPlans() []scenario {
 		}), declared(site("store", "branch")), lasting(5*hour)),
 		programme("invalid-at-first", without[*v1alpha1.AcceptanceGate]("clean"), plan(broken),
 			at(12*minute, "the plan is mended", replan(mended)),
-			at(80*minute, "the missing gate is declared", create(gate("clean", v1alpha1.Criterion{Name: "records", KPI: "duplicates", AtMost: decimal("0.02"), For: "30m"})))),
+			at(80*minute, "the missing gate is declared", create(gate("clean", v1alpha1.Criterion{Name: "records", KPI: "duplicates", AtMost: threshold("0.02"), For: "30m"})))),
 		programme("plan-broken-and-mended", at(10*minute, "the plan names a phase that does not exist", replan(broken)),
 			at(55*minute, "the plan is mended", replan(mended))),
 		programme("phase-added", at(110*minute, "the plan gains a phase", func(s *sim) {

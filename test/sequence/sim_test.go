@@ -31,6 +31,16 @@ type turn struct {
 	rollout *v1alpha1.CRMRollout
 	// sites are the sites that it has read, in the same way.
 	sites []v1alpha1.RolloutSite
+	// siteRollouts by site, and kpis, as well.
+	siteRollouts map[string]*v1alpha1.SiteRollout
+	kpis         []v1alpha1.KPI
+}
+
+func (t *turn) reads(sr *v1alpha1.SiteRollout) {
+	if t.siteRollouts == nil {
+		t.siteRollouts = map[string]*v1alpha1.SiteRollout{}
+	}
+	t.siteRollouts[sr.Spec.Site] = clone(sr)
 }
 
 type turnKey struct{}
@@ -65,7 +75,7 @@ type sim struct {
 
 func newSim(s scenario, a *api, chance *rand.Rand) *sim {
 	sim := &sim{scenario: s, chance: chance, clock: testclock.NewFakePassiveClock(began), api: a, script: s.script, reactions: slices.Clone(s.reactions)}
-	sim.source = &source{clock: sim.clock, numbers: s.numbers, down: s.down, sites: func() []string {
+	sim.source = &source{clock: sim.clock, numbers: s.numbers, samples: s.samples, down: s.down, sites: func() []string {
 		names := []string{}
 		for _, site := range all[*v1alpha1.RolloutSite](sim.api) {
 			names = append(names, site.Name)
@@ -94,9 +104,16 @@ func (s *sim) boot(lag func(kind string) int) {
 			turnOf(ctx).rollout = clone(found)
 		case *v1alpha1.RolloutSiteList:
 			turnOf(ctx).sites = slices.Clone(found.Items)
+		case *v1alpha1.SiteRolloutList:
+			for i := range found.Items {
+				turnOf(ctx).reads(&found.Items[i])
+			}
+		case *v1alpha1.KPIList:
+			turnOf(ctx).kpis = slices.Clone(found.Items)
 		}
 	}}
-	s.op = start(c, surroundings{client: reads, live: s.api, clock: s.clock, events: &recorder{s.said}})
+	s.op = start(c, surroundings{client: reads, live: s.api, clock: s.clock, events: &recorder{s.said},
+		recorded: func(types.NamespacedName) { s.source.settle(false) }, captured: s.captured})
 	for _, kind := range kinds {
 		for _, key := range sorted(c.objects[kindOf(kind)]) {
 			s.enqueue(s.op.asked(change{now: c.objects[kindOf(kind)][key]})...)
@@ -162,6 +179,13 @@ func (s *sim) actions() []func() {
 			next := s.op.measured[0]
 			s.op.measured = s.op.measured[1:]
 			s.enqueue(s.op.told(next)...)
+		})
+	}
+	if len(s.op.wanted) > 0 {
+		actions = append(actions, func() {
+			next := s.op.wanted[0]
+			s.op.wanted = s.op.wanted[1:]
+			s.enqueue(request{ofKPIs, next})
 		})
 	}
 	for _, r := range s.queue {
@@ -286,13 +310,25 @@ func (s *sim) said(about client.Object, reason, note string) {
 func (s *sim) wrote(ctx context.Context, c change) {
 	s.story.change(s.clock.Now(), c)
 	s.reactions = slices.DeleteFunc(s.reactions, func(r reaction) bool {
-		if r.to(c) {
+		if r.to != nil && r.to(c) {
 			s.due = append(s.due, r)
 			return true
 		}
 		return false
 	})
 	s.judge.change(s.scene(turnOf(ctx)), c)
+}
+
+// captured notes which of the source's answers are there to take baselines from, and has happen what was to happen then.
+func (s *sim) captured(kpi types.NamespacedName) {
+	s.source.settle(true)
+	s.reactions = slices.DeleteFunc(s.reactions, func(r reaction) bool {
+		if r.toCapture == kpi.Name {
+			s.due = append(s.due, r)
+			return true
+		}
+		return false
+	})
 }
 
 // scene is the whole state of the simulation for the judge.
