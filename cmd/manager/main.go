@@ -53,6 +53,7 @@ type options struct {
 	leaderElect                   bool
 	leaderElectionNamespace       string
 	namespaces                    []string
+	allowSourceHosts              []string
 	logLevel, logFormat           string
 	showVersion                   bool
 }
@@ -66,6 +67,8 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers work at a time")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the one that the manager runs in)")
 	flags.StringSliceVar(&o.namespaces, "namespace", nil, "namespace to look after, repeatable (default: all)")
+	flags.StringSliceVar(&o.allowSourceHosts, "allow-source-hosts", nil,
+		"IP addresses, CIDR ranges and host names of this machine or the API server that sources may be connected to all the same, comma-separated (default: none)")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info or error")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
@@ -75,5 +78,6 @@ func parse(args []string) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
-	return o, nil
+	_, err := o.guard("")
+	return o, err
 }

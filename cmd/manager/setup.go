@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -25,6 +26,7 @@ import (
 	"github.com/crmops/rollout-operator/controllers/crmrollout"
 	"github.com/crmops/rollout-operator/controllers/definition"
 	"github.com/crmops/rollout-operator/controllers/kpi"
+	"github.com/crmops/rollout-operator/controllers/kpireading"
 	"github.com/crmops/rollout-operator/controllers/metricprovider"
 	"github.com/crmops/rollout-operator/controllers/siterollout"
 	"github.com/crmops/rollout-operator/internal/catalogue"
@@ -50,8 +52,25 @@ func (o options) logger(w io.Writer) (logr.Logger, error) {
 	return logr.Logger{}, fmt.Errorf("--log-format: %q is neither json nor text", o.logFormat)
 }
 
+// guard returns what decides which addresses sources may have. The API server is known by the host that this client uses, by the one that every Pod is told,
+// and by the name that every cluster's DNS has. The machines behind these are not known here: a NetworkPolicy must keep sources away from them.
+func (o options) guard(server string) (*provider.Guard, error) {
+	guard, err := provider.NewGuard(provider.GuardConfig{
+		Allow:      o.allowSourceHosts,
+		APIServers: []string{server, os.Getenv("KUBERNETES_SERVICE_HOST"), "kubernetes.default.svc"},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--allow-source-hosts: %w", err)
+	}
+	return guard, nil
+}
+
 // setup wires everything together. Nothing runs before the manager is started.
 func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, error) {
+	guard, err := o.guard(config.Host)
+	if err != nil {
+		return nil, err
+	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -76,7 +95,7 @@ func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, e
 	if err := catalogue.AddIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
-	if err := addControllers(mgr); err != nil {
+	if err := addControllers(mgr, guard); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -111,8 +130,9 @@ func (o options) cache() cache.Options {
 	return cache.Options{DefaultNamespaces: namespaces}
 }
 
-func addControllers(mgr ctrl.Manager) error {
-	providers, store, budget, wall := provider.NewRegistry(), measure.NewStore(), measure.NewRefreshBudget(), clock.RealClock{}
+func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
+	providers, store, captures := provider.NewRegistry(), measure.NewStore(), measure.NewCaptures()
+	budget, wall := measure.NewRefreshBudget(), clock.RealClock{}
 	if err := mgr.Add(closing{providers}); err != nil {
 		return fmt.Errorf("add provider registry: %w", err)
 	}
@@ -123,12 +143,13 @@ func addControllers(mgr ctrl.Manager) error {
 	}
 	recorder := mgr.GetEventRecorder("crm-rollout-operator")
 	controllers := []interface{ SetupWithManager(ctrl.Manager) error }{
-		&metricprovider.Reconciler{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Providers: providers, Clock: wall},
-		&kpi.Reconciler{Client: mgr.GetClient(), Providers: providers, Store: store, Budget: budget, Events: recorder, Clock: wall},
+		&metricprovider.Reconciler{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Providers: providers, Guard: guard, Clock: wall},
+		&kpi.Reconciler{Client: mgr.GetClient(), Providers: providers, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
+		&kpireading.Reconciler{Client: mgr.GetClient(), Clock: wall},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Phases},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Gates},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
-		&siterollout.Reconciler{Client: mgr.GetClient(), Store: store, Budget: budget, Events: recorder, Clock: wall},
+		&siterollout.Reconciler{Client: mgr.GetClient(), Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
 		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Budget: budget, Events: recorder, Clock: wall},
 	}
 	for _, c := range controllers {

@@ -14,11 +14,17 @@ func (r *Reconciler) act(s snapshot) problem {
 		r.Providers.Delete(s.key)
 		return s.problem
 	}
-	build := func() (provider.Provider, error) { return provider.NewPrometheus(s.config) }
-	if err := r.Providers.Set(s.key, s.config.Fingerprint(), build); err != nil {
-		return problem{v1alpha1.ReasonInvalidSpec, "spec.prometheus: " + err.Error()}
+	limits := limitsOf(s.object)
+	build := func() (provider.Provider, error) { return s.source.open(r.Guard, limits) }
+	err := r.Providers.Set(s.key, identity(s.source, limits), build)
+	if err == nil {
+		return problem{}
 	}
-	return problem{}
+	reason := v1alpha1.ReasonInvalidSpec
+	if provider.ReasonOf(err) == provider.AddressRefused {
+		reason = string(provider.AddressRefused)
+	}
+	return problem{reason, s.field + ": " + err.Error()}
 }
 
 // keepsOpen reports whether the source that may be open stays: the declaration is the one that it was opened from, and only its secrets cannot be compared.

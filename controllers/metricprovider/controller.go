@@ -28,6 +28,8 @@ type Reconciler struct {
 	Secrets client.Reader
 	// Providers are the open sources.
 	Providers *provider.Registry
+	// Guard decides which addresses sources may have. nil allows nothing internal.
+	Guard *provider.Guard
 	// Clock tells the time of condition changes.
 	Clock clock.PassiveClock
 }

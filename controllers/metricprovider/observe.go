@@ -10,14 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/internal/provider"
 )
 
 // snapshot is everything that opening a source depends on.
 type snapshot struct {
 	key     string
 	object  *v1alpha1.MetricProvider
-	config  provider.PrometheusConfig
+	source  source
+	field   string
 	secrets int
 	problem problem
 	// failure is the API server's, when it could not say what is in a secret. It may pass, so it is tried again soon.
@@ -34,22 +34,8 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 		return s, client.IgnoreNotFound(err)
 	}
 	s.object = &object
-	source := object.Spec.Prometheus
-	if source == nil {
-		s.problem = problem{v1alpha1.ReasonInvalidSpec, "spec: no source is set; set spec.prometheus"}
+	if s.source, s.field, s.problem = r.sourceOf(&object); s.source == nil {
 		return s, nil
-	}
-	timeout, err := source.Timeout.Parse()
-	if err != nil {
-		s.problem = problem{v1alpha1.ReasonInvalidSpec, "spec.prometheus.timeout: " + err.Error()}
-		return s, nil
-	}
-	s.config = provider.PrometheusConfig{Address: source.Address, Timeout: timeout}
-	if source.MaxResponseBytes != nil {
-		s.config.MaxResponseBytes = *source.MaxResponseBytes
-	}
-	if source.TLS != nil {
-		s.config.ServerName = source.TLS.ServerName
 	}
 	r.readSecrets(ctx, &s)
 	return s, nil
@@ -57,7 +43,7 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 
 // readSecrets fills in the credentials. What is missing or cannot be read becomes the snapshot's problem.
 func (r *Reconciler) readSecrets(ctx context.Context, s *snapshot) {
-	for _, wanted := range credentials(s.object.Spec.Prometheus, &s.config) {
+	for _, wanted := range s.source.credentials() {
 		if wanted.from == nil {
 			continue
 		}
@@ -90,29 +76,4 @@ func (s *snapshot) unreadable(wanted credential, err error) {
 	s.problem = problem{v1alpha1.ReasonSecretUnreadable,
 		fmt.Sprintf("%s: Secret %q cannot be read now; it is tried again: %v", wanted.field, wanted.from.Name, err)}
 	s.failure = fmt.Errorf("read secret %s/%s: %w", s.object.Namespace, wanted.from.Name, err)
-}
-
-// credential is one entry of a secret, and where its value goes.
-type credential struct {
-	field string
-	from  *v1alpha1.SecretKey
-	into  func(value []byte)
-}
-
-func credentials(source *v1alpha1.PrometheusProvider, config *provider.PrometheusConfig) []credential {
-	text := func(target *string) func([]byte) { return func(v []byte) { *target = string(v) } }
-	bytes := func(target *[]byte) func([]byte) { return func(v []byte) { *target = v } }
-	all := []credential{{"spec.prometheus.bearerToken", source.BearerToken, text(&config.BearerToken)}}
-	if basic := source.BasicAuth; basic != nil {
-		all = append(all,
-			credential{"spec.prometheus.basicAuth.username", &basic.Username, text(&config.Username)},
-			credential{"spec.prometheus.basicAuth.password", &basic.Password, text(&config.Password)})
-	}
-	if tls := source.TLS; tls != nil {
-		all = append(all,
-			credential{"spec.prometheus.tls.ca", tls.CA, bytes(&config.CA)},
-			credential{"spec.prometheus.tls.certificate", tls.Certificate, bytes(&config.Cert)},
-			credential{"spec.prometheus.tls.privateKey", tls.PrivateKey, bytes(&config.Key)})
-	}
-	return all
 }

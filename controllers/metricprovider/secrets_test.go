@@ -125,7 +125,7 @@ func TestASecretThatCannotBeReadIsTold(t *testing.T) {
 			if _, err := w.run(t); err != nil {
 				t.Fatal(err)
 			}
-			w.mustBe(t, v1alpha1.ReasonValid, "https://prometheus.example", true)
+			w.mustBe(t, v1alpha1.ReasonValid, "queries go to prometheus at prometheus.example:443", true)
 		})
 	}
 }

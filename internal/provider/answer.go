@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"sort"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -26,7 +25,8 @@ type envelope struct {
 	Data      json.RawMessage `json:"data"`
 	ErrorType string          `json:"errorType"`
 	Error     string          `json:"error"`
-	Warnings  []string        `json:"warnings"`
+	Warnings  warnings        `json:"warnings"`
+	IsPartial bool            `json:"isPartial"` // VictoriaMetrics says so here
 }
 
 // result is the data of an instant query.
@@ -37,44 +37,48 @@ type result struct {
 
 // row is one series of an instant vector.
 type row struct {
-	Metric    map[string]string `json:"metric"`
-	Value     json.RawMessage   `json:"value"`
-	Histogram json.RawMessage   `json:"histogram"`
+	Metric    labels          `json:"metric"`
+	Value     json.RawMessage `json:"value"`
+	Histogram json.RawMessage `json:"histogram"`
 }
-
-// remark begins a warning that is advice about the query, not about the answer. Newer servers send these as "infos".
-const remark = "PromQL info:"
 
 // doubt returns the first warning that speaks about the answer itself, or "".
 func (e envelope) doubt() string {
-	for _, warning := range e.Warnings {
-		if !strings.HasPrefix(warning, remark) {
-			return warning
-		}
+	if e.Warnings == "" && e.IsPartial {
+		return "the answer is marked as partial"
 	}
-	return ""
+	return string(e.Warnings)
 }
 
 // read turns a reply into an Answer or an *Error.
 func (p *prometheus) read(got reply, q Query, w Window) (Answer, error) {
+	data, err := p.data(got)
+	if err != nil {
+		return Answer{}, err
+	}
+	return p.readData(data, q, w)
+}
+
+// data returns what the envelope of a complete and undoubted success holds, or an *Error.
+func (p *prometheus) data(got reply) (json.RawMessage, error) {
 	var wrapped envelope
 	broken := json.Unmarshal(got.body, &wrapped)
 	if got.status/100 != 2 {
-		return Answer{}, p.statusError(got.status, wrapped)
+		return nil, p.statusError(got.status, got.header, wrapped)
 	}
 	if broken != nil {
-		return Answer{}, p.notJSON(got, broken)
+		return nil, p.notJSON(got, broken)
 	}
 	if wrapped.Status == "error" {
-		return Answer{}, p.reportedError(wrapped)
+		return nil, p.reportedError(wrapped)
 	}
 	if wrapped.Status != "success" {
-		return Answer{}, newError(InvalidResponse, nil, "%s answered with JSON that is not from a Prometheus API: is the path of the address right?", p.host)
+		return nil, newError(InvalidResponse, nil, "%s answered with JSON that is not from a Prometheus API: is the path of the address right?", p.host)
 	}
 	if doubt := wrapped.doubt(); doubt != "" {
-		return Answer{}, newError(PartialAnswer, nil, "%s warns that its answer may be incomplete or wrong, so it is not used: %s", p.host, p.redactor.clean(doubt))
+		return nil, newError(PartialAnswer, nil, "%s warns that its answer may be incomplete or wrong, so it is not used: %s", p.host, p.redactor.clean(doubt))
 	}
-	return p.readData(wrapped.Data, q, w)
+	return wrapped.Data, nil
 }
 
 func (p *prometheus) readData(data json.RawMessage, q Query, w Window) (Answer, error) {
@@ -108,27 +112,40 @@ func wrongType(got string, q Query) error {
 }
 
 func (p *prometheus) readVector(data json.RawMessage, q Query, w Window) (Answer, error) {
-	var rows []row
-	if err := json.Unmarshal(data, &rows); err != nil {
+	var samples []Sample
+	err := eachElement(data, func(element json.RawMessage) error {
+		if len(samples) == p.points {
+			return p.tooManyPoints()
+		}
+		sample, err := readRow(element, q, w)
+		samples = append(samples, sample)
+		return err
+	})
+	if _, told := asError[*Error](err); told {
+		return Answer{}, err
+	}
+	if err != nil {
 		return Answer{}, p.unreadable(err)
 	}
-	samples := make([]Sample, 0, len(rows))
-	for _, r := range rows {
-		if len(r.Histogram) > 0 {
-			return Answer{}, newError(InvalidResponse, nil,
-				"the query returned a histogram and no number: use histogram_quantile, histogram_avg or histogram_count in it")
-		}
-		sample, err := readPoint(r.Value, w)
-		if err != nil {
-			return Answer{}, p.unreadable(err)
-		}
-		sample.Site = q.Site
-		if q.Site == "" {
-			sample.Site = r.Metric[q.SiteLabel]
-		}
-		samples = append(samples, sample)
-	}
 	return bySite(samples), nil
+}
+
+// readRow reads one series of an instant vector.
+func readRow(element json.RawMessage, q Query, w Window) (Sample, error) {
+	var r row
+	if err := json.Unmarshal(element, &r); err != nil {
+		return Sample{}, err
+	}
+	if len(r.Histogram) > 0 {
+		return Sample{}, newError(InvalidResponse, nil,
+			"the query returned a histogram and no number: use histogram_quantile, histogram_avg or histogram_count in it")
+	}
+	sample, err := readPoint(r.Value, w)
+	if err != nil {
+		return Sample{}, err
+	}
+	sample.Site, err = r.Metric.site(q)
+	return sample, err
 }
 
 // bySite makes an answer of samples in any order: those without a site are counted, those that contradict each other
@@ -157,6 +174,9 @@ func bySite(samples []Sample) Answer {
 // readPoint reads [seconds, "value"]. It insists on both: anything that is missing would otherwise become a zero.
 func readPoint(data json.RawMessage, w Window) (Sample, error) {
 	var pair []json.RawMessage
+	if len(data) > maxPointBytes {
+		return Sample{}, errors.New("a value is longer than a time and a number")
+	}
 	if err := json.Unmarshal(data, &pair); err != nil || len(pair) != 2 {
 		return Sample{}, errors.New("a value is not a pair of time and number")
 	}
@@ -199,7 +219,7 @@ func (p *prometheus) notJSON(got reply, cause error) error {
 }
 
 // statusError explains every answer whose status is not a success.
-func (p *prometheus) statusError(status int, wrapped envelope) error {
+func (p *prometheus) statusError(status int, header http.Header, wrapped envelope) error {
 	fromPrometheus := wrapped.Status == "error" && wrapped.ErrorType != ""
 	switch {
 	case status == http.StatusUnauthorized:
@@ -207,7 +227,7 @@ func (p *prometheus) statusError(status int, wrapped envelope) error {
 	case status == http.StatusForbidden:
 		return newError(Unauthorized, nil, "%s does not allow these credentials to query (403): grant them read access", p.host)
 	case status == http.StatusTooManyRequests:
-		return newError(RateLimited, nil, "%s asks for fewer requests (429): measure less often", p.host)
+		return p.tooManyRequests(header)
 	case fromPrometheus:
 		return p.reportedError(wrapped)
 	case status >= 500:

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -40,6 +41,10 @@ const (
 	TLSFailed Reason = "TLSFailed"
 	// RedirectRefused: the source sent the request somewhere that credentials or the query must not go.
 	RedirectRefused Reason = "RedirectRefused"
+	// AddressRefused: the source's address is one that the operator does not connect to; nothing was sent.
+	AddressRefused Reason = "AddressRefused"
+	// BackingOff: the source failed several times in a row and is left alone for a while; nothing was sent.
+	BackingOff Reason = "BackingOff"
 	// InvalidConfiguration: the provider or the query is declared wrongly; nothing was sent.
 	InvalidConfiguration Reason = "InvalidConfiguration"
 	// Closed: the provider was closed or is no longer configured.
@@ -53,6 +58,8 @@ type Error struct {
 	// Message is for people: what happened and what to do about it. One line of at most 300 characters, without
 	// credentials, and without anything from a response body but the source's own error text.
 	Message string
+	// RetryAfter is how long the source asks to be left alone; 0 when it does not say.
+	RetryAfter time.Duration
 	// Err is the cause, where there is one. It is for errors.Is and errors.As, not for display.
 	Err error
 }

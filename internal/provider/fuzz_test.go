@@ -27,7 +27,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(http.StatusOK, "text/html; charset=utf-8", []byte(`<html>`))
 	f.Add(http.StatusBadGateway, "text/html", []byte(`<html>`))
 
-	source := &prometheus{host: "fuzzed:9090", redactor: newRedactor(secretToken)}
+	source := &prometheus{endpoint: endpoint{host: "fuzzed:9090", redactor: newRedactor(secretToken)}}
 	f.Fuzz(func(t *testing.T, status int, contentType string, body []byte) {
 		got := reply{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 		for _, query := range []Query{allSites, oneSite} {

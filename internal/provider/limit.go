@@ -4,11 +4,27 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
-// maxRunning is how many measurements may run at once against one source. KPIs are measured on intervals of minutes:
+// defaultConcurrent is how many measurements may run at once against one source that sets no limit. KPIs are measured on intervals of minutes:
 // a queue costs nothing, a burst of heavy queries may cost the source its life.
-const maxRunning = 4
+const defaultConcurrent = 4
+
+// Limits bound how much is asked of a source.
+type Limits struct {
+	// Concurrent is how many measurements may run at once; the others wait. 0 means 4.
+	Concurrent int
+	// PerMinute is how many queries may be sent in a minute; the others wait. 0 means that there is no such limit.
+	PerMinute int
+}
+
+func (l Limits) validate() error {
+	if l.Concurrent < 0 || l.PerMinute < 0 {
+		return invalid("a limit is negative: leave it out for the default")
+	}
+	return nil
+}
 
 // occupancy counts who is inside something that may be released only when it is both closed and empty.
 type occupancy struct {
@@ -53,41 +69,96 @@ func (o *occupancy) close() bool {
 	return first
 }
 
-// limitedSource gives any source the two promises of Provider that have nothing to do with its protocol: a bounded number of
-// running measurements, and a Close that disturbs none of them.
+// limitedSource gives any source the promises of Provider that have nothing to do with its protocol: a bounded number of
+// running measurements and of queries in a minute, rest for a source that is down, and a Close that disturbs no measurement.
 type limitedSource struct {
 	source  Provider
 	name    string
 	slots   chan struct{}
 	closing chan struct{}
 	users   occupancy
+	pace    pace
+	rest    rest
 }
 
-// limit lets at most running measurements run at once; the others wait. name is the source as messages call it.
-func limit(source Provider, name string, running int) Provider {
+// limit makes a source keep its limits. name is the source as messages call it.
+func limit(source Provider, name string, limits Limits) Provider {
+	return limitBy(source, name, limits, wallTime)
+}
+
+func limitBy(source Provider, name string, limits Limits, t timing) *limitedSource {
+	running := limits.Concurrent
+	if running == 0 {
+		running = defaultConcurrent
+	}
 	return &limitedSource{
 		source:  source,
 		name:    name,
 		slots:   make(chan struct{}, running),
 		closing: make(chan struct{}),
 		users:   occupancy{release: source.Close},
+		pace:    newPace(limits.PerMinute, t),
+		rest:    rest{timing: t, name: name},
 	}
 }
 
-// Measure waits for a free slot, as long as ctx allows, then asks.
-func (l *limitedSource) Measure(ctx context.Context, q Query, w Window) (Answer, error) {
+// Measure waits for a free slot and for the source's turn in this minute, as long as ctx allows, then asks. A source that is
+// left alone is not waited for.
+func (l *limitedSource) Measure(ctx context.Context, q Query, w Window) (answer Answer, err error) {
+	err = l.inTurn(ctx, q, func() error {
+		answer, err = l.source.Measure(ctx, q, w)
+		return err
+	})
+	return answer, err
+}
+
+// inTurn runs ask, which sends one query, when it may be sent.
+func (l *limitedSource) inTurn(ctx context.Context, q Query, ask func() error) error {
 	if !l.users.enter() {
-		return Answer{}, l.closedError()
+		return l.closedError()
 	}
 	defer l.users.leave()
+	if err := l.rest.refusal(q); err != nil {
+		return err
+	}
 	select {
 	case l.slots <- struct{}{}:
 		defer func() { <-l.slots }()
-		return l.source.Measure(ctx, q, w)
 	case <-l.closing:
-		return Answer{}, l.closedError()
+		return l.closedError()
 	case <-ctx.Done():
-		return Answer{}, l.waitedError(ctx.Err())
+		return l.waitedError(ctx.Err())
+	}
+	turn, err := l.rest.begin(q)
+	if err != nil {
+		return err
+	}
+	if err = l.await(ctx); err != nil {
+		turn.notAsked()
+		return err
+	}
+	return turn.take(ask)
+}
+
+// await waits until the pace allows one more query.
+func (l *limitedSource) await(ctx context.Context) error {
+	delay, allowed := l.pace.reserve(ctx)
+	if !allowed {
+		return newError(RateLimited, nil, "%s gets at most %d queries in a minute, and the next one is free in %s, which is too late for this measurement: raise limits.perMinute or measure less often",
+			l.name, l.pace.perMinute, delay.Round(time.Second))
+	}
+	if delay <= 0 {
+		return nil
+	}
+	due, stop := l.pace.timing.timer(delay)
+	defer stop()
+	select {
+	case <-due:
+		return nil
+	case <-l.closing:
+		return l.closedError()
+	case <-ctx.Done():
+		return newError(Canceled, ctx.Err(), "the measurement was canceled while it waited for %s", l.name)
 	}
 }
 

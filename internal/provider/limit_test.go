@@ -23,7 +23,7 @@ func crowd(ctx context.Context, t *testing.T, source *scripted, limited Provider
 
 func TestMeasurementsOfOneSourceAreLimited(t *testing.T) {
 	source := newScripted("busy")
-	limited := limit(source, "busy:9090", 3)
+	limited := limit(source, "busy:9090", Limits{Concurrent: 3})
 	waiting := crowd(t.Context(), t, source, limited, 3)
 	for range 20 {
 		go func() { _, _ = limited.Measure(context.Background(), allSites, at) }()
@@ -51,7 +51,7 @@ func TestMeasurementsOfOneSourceAreLimited(t *testing.T) {
 func TestWaitingForASlotEndsWithTheCaller(t *testing.T) {
 	source := newScripted("busy")
 	defer close(source.proceed)
-	limited := limit(source, "busy:9090", 2)
+	limited := limit(source, "busy:9090", Limits{Concurrent: 2})
 
 	canceled, cancel := context.WithCancel(t.Context())
 	waiting := crowd(canceled, t, source, limited, 2)
@@ -66,7 +66,7 @@ func TestWaitingForASlotEndsWithTheCaller(t *testing.T) {
 
 func TestCloseDisturbsNoRunningMeasurement(t *testing.T) {
 	source := newScripted("busy")
-	limited := limit(source, "busy:9090", 1)
+	limited := limit(source, "busy:9090", Limits{Concurrent: 1})
 	running := make(chan error, 1)
 	go func() {
 		_, err := limited.Measure(t.Context(), allSites, at)

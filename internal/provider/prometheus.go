@@ -4,12 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
-	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
 )
 
 // prometheus asks the instant query API of a Prometheus server.
@@ -17,11 +16,12 @@ import (
 // It uses the API client for the transport and reads the answers itself (answer.go): the client library's own decoder
 // takes a row without a value for zero, and zero is a good number for many KPIs.
 type prometheus struct {
-	client   api.Client
-	http     *http.Client
-	host     string
-	timeout  time.Duration
-	redactor redactor
+	endpoint
+	client api.Client
+	http   *http.Client
+	tenant string
+	// points is how many numbers one answer may have.
+	points int
 }
 
 // queryPath is the endpoint for instant queries, below the address.
@@ -34,32 +34,30 @@ func NewPrometheus(cfg PrometheusConfig) (Provider, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	// The first name is that of the round tripper's own connection metrics; it must not vary by provider.
-	transport, err := promconfig.NewRoundTripperFromConfig(cfg.http(), "measure",
-		promconfig.WithIdleConnTimeout(idleConnTimeout), promconfig.WithUserAgent(userAgent))
+	httpClient, err := newHTTPClient(cfg.http(), cfg.Guard, cfg.MaxResponseBytes)
 	if err != nil {
-		return nil, newError(InvalidConfiguration, err, "the connection settings are not usable")
-	}
-	httpClient := &http.Client{
-		Transport:     &cappedTransport{next: transport, limit: cfg.MaxResponseBytes},
-		CheckRedirect: stayHere,
+		return nil, err
 	}
 	client, err := api.NewClient(api.Config{Address: cfg.Address, Client: httpClient})
 	if err != nil {
 		return nil, newError(InvalidConfiguration, err, "the address is not usable")
 	}
-	endpoint, err := cfg.endpoint()
+	address, err := webAddress(cfg.Address)
 	if err != nil {
 		return nil, err
 	}
 	source := &prometheus{
-		client:   client,
-		http:     httpClient,
-		host:     hostPort(endpoint),
-		timeout:  cfg.Timeout,
-		redactor: newRedactor(cfg.BearerToken, cfg.Password, basicCredentials(cfg)),
+		endpoint: endpoint{
+			host:     hostPort(address),
+			timeout:  cfg.Timeout,
+			redactor: newRedactor(cfg.BearerToken, cfg.Password, basicCredentials(cfg.Username, cfg.Password)),
+		},
+		client: client,
+		http:   httpClient,
+		tenant: cfg.Tenant,
+		points: maxPoints,
 	}
-	return limit(source, source.host, maxRunning), nil
+	return limit(source, source.host, cfg.Limits), nil
 }
 
 // Measure evaluates the expression at the end of the window.
@@ -67,16 +65,9 @@ func (p *prometheus) Measure(ctx context.Context, q Query, w Window) (Answer, er
 	if err := validate(q, w); err != nil {
 		return Answer{}, err
 	}
-	limited, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-
-	form := p.form(q.Expression, w.End)
-	got, err := p.send(limited, http.MethodPost, form)
-	if err == nil && wantsGet(got.status) {
-		got, err = p.send(limited, http.MethodGet, form)
-	}
+	got, err := p.ask(ctx, queryPath, p.form(q.Expression, w.End))
 	if err != nil {
-		return Answer{}, p.transportError(ctx, err)
+		return Answer{}, err
 	}
 	return p.read(got, q, w)
 }
@@ -84,20 +75,20 @@ func (p *prometheus) Measure(ctx context.Context, q Query, w Window) (Answer, er
 // Close drops the idle connections. No measurement runs when it is called.
 func (p *prometheus) Close() { p.http.CloseIdleConnections() }
 
-// form asks for the value at end, in whole milliseconds, which is what Prometheus keeps. The server gets a little less
+// form asks for the value at end. The server gets a little less
 // time than the client, because its own report on a slow query says more than a broken connection.
 func (p *prometheus) form(expression string, end time.Time) url.Values {
 	return url.Values{
 		"query":   {expression},
-		"time":    {strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)},
-		"timeout": {(p.timeout * 9 / 10).Round(time.Millisecond).String()},
+		"time":    {seconds(end)},
+		"timeout": {model.Duration(p.timeout * 9 / 10).String()}, // the server knows 4s500ms, and does not know 4.5s
 	}
 }
 
 // send makes one request. The query goes into the body of a POST, where it has no length limit and stays out of access
 // logs; into the URL only for servers that know no other way.
-func (p *prometheus) send(ctx context.Context, method string, form url.Values) (reply, error) {
-	target := p.client.URL(queryPath, nil)
+func (p *prometheus) send(ctx context.Context, method, path string, form url.Values) (reply, error) {
+	target := p.client.URL(path, nil)
 	encoded := form.Encode()
 	content := strings.NewReader("")
 	if method == http.MethodPost {
@@ -114,6 +105,9 @@ func (p *prometheus) send(ctx context.Context, method string, form url.Values) (
 		// An empty idempotency key is not sent, but tells net/http that it may repeat the POST when an idle connection
 		// turns out to be dead.
 		request.Header["Idempotency-Key"] = nil
+	}
+	if p.tenant != "" {
+		request.Header.Set("X-Scope-OrgID", p.tenant)
 	}
 	response, body, err := p.client.Do(ctx, request)
 	if err != nil {

@@ -28,6 +28,8 @@ type Query struct {
 	SiteLabel string
 	// Site is the site that the one value of a per-site query belongs to.
 	Site string
+	// Name is the name of the KPI that asks, for sources whose numbers are filed under it. Others ignore it.
+	Name string
 }
 
 // Sample is one number for one site.
@@ -39,6 +41,8 @@ type Sample struct {
 	// Time is the end of the window that the value speaks about, as the source reports it. It is never later than
 	// one second after the window that was asked for, and may be earlier when the source answers from a cache.
 	Time time.Time
+	// Samples is the number of observations that the value was made of; 0 when the source does not tell.
+	Samples int64
 }
 
 // Answer is everything a source said to one query.

@@ -146,10 +146,14 @@ type borrowed struct {
 func (b *borrowed) Measure(ctx context.Context, q Query, w Window) (Answer, error) {
 	current := b.registry.enter(b.key)
 	if current == nil {
-		return Answer{}, newError(Closed, nil, "the source %s is not configured any more", b.key)
+		return Answer{}, b.gone()
 	}
 	defer current.users.leave()
 	return current.provider.Measure(ctx, q, w)
+}
+
+func (b *borrowed) gone() error {
+	return newError(Closed, nil, "the source %s is not configured any more", b.key)
 }
 
 // Close does nothing: the registry closes what it opened.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,9 +63,23 @@ func series(site, value string) string {
 	return fmt.Sprintf(`{"metric":{"site":%q},"value":[%.3f,%q]}`, site, float64(instant.UnixMilli())/1000, value)
 }
 
-// open opens a Prometheus source that is closed with the test.
+// loopback lets the sources of tests run on this machine.
+var loopback = mustGuard(GuardConfig{Allow: []string{"127.0.0.0/8", "::1"}})
+
+// mustGuard returns a guard that takes no notice of the addresses that the machine of the tests happens to have.
+func mustGuard(cfg GuardConfig) *Guard {
+	guard, err := NewGuard(cfg)
+	if err != nil {
+		panic(err)
+	}
+	guard.interfaces = func() ([]net.Addr, error) { return nil, nil }
+	return guard
+}
+
+// open opens a Prometheus source on this machine that is closed with the test.
 func open(t testing.TB, cfg PrometheusConfig) Provider {
 	t.Helper()
+	cfg.Guard = loopback
 	source, err := NewPrometheus(cfg)
 	if err != nil {
 		t.Fatalf("open %v: %v", cfg, err)

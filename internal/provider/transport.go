@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 )
 
 // tooLargeError says that a body is larger than it may be.
@@ -81,7 +83,7 @@ const maxRedirects = 5
 func stayHere(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
-	case next.URL.Scheme != first.URL.Scheme || hostPort(next.URL) != hostPort(first.URL):
+	case !sameServer(next.URL, first.URL):
 		return &redirectError{fmt.Sprintf("redirects to %s://%s, which was not declared: if that is the right server, make it the address",
 			next.URL.Scheme, hostPort(next.URL))}
 	case len(via) > maxRedirects:
@@ -90,6 +92,11 @@ func stayHere(next *http.Request, via []*http.Request) error {
 		return &redirectError{"answers with a redirect that drops the query: is the path of the address right?"}
 	}
 	return nil
+}
+
+// sameServer compares scheme, host and port. Case makes no difference in them.
+func sameServer(a, b *url.URL) bool {
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(hostPort(a), hostPort(b))
 }
 
 // asError is errors.As for a type that the caller names.

@@ -40,6 +40,7 @@ func serve() int {
 	flags.String("metrics-bind-address", "", "")
 	health := flags.String("health-probe-bind-address", "", "")
 	flags.Bool("leader-elect", true, "")
+	flags.String("allow-source-hosts", "", "")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return 2
 	}

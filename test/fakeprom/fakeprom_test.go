@@ -25,7 +25,11 @@ func source(t *testing.T) (*fakeprom.Server, func(expression string) (provider.A
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := provider.NewPrometheus(provider.PrometheusConfig{Address: server.URL(), Timeout: time.Second, MaxResponseBytes: 4096})
+	guard, err := provider.NewGuard(provider.GuardConfig{Allow: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := provider.NewPrometheus(provider.PrometheusConfig{Address: server.URL(), Timeout: time.Second, MaxResponseBytes: 4096, Guard: guard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,6 +135,11 @@ var installations = []installation{
 		says:      []string{"--log-level=debug", "--log-format=text", "--leader-election-namespace=elsewhere"},
 	},
 	{
+		name:      "sources that are this machine or the API server",
+		arguments: []string{"--set=sources.allowHosts={127.0.0.0/8,metrics.example,fd00:1::1}"},
+		says:      []string{`"--allow-source-hosts=127.0.0.0/8,metrics.example,fd00:1::1"`},
+	},
+	{
 		name: "a choice of nodes",
 		arguments: []string{"--set=nodeSelector.disk=ssd,podLabels.team=crm,podAnnotations.note=yes,priorityClassName=system-cluster-critical,serviceAccount.annotations.note=yes",
 			"--set=tolerations[0].key=crm,tolerations[0].operator=Exists",

@@ -29,6 +29,8 @@ func TestManagerRefusesArguments(t *testing.T) {
 		"--log-level=loud":  "loud",
 		"--log-format=xml":  "xml",
 		"--leader-elect=si": "leader-elect",
+		"--allow-source-hosts=127.0.0.1,169.254.0.0/16": "always refused",
+		"--allow-source-hosts=http://here":              "host name",
 	} {
 		_, err := run(t, nil, []string{"KUBECONFIG=/dev/null"}, managerBinary(t), argument)
 		// The first line is the command line.

@@ -39,6 +39,7 @@ func TestChartRefusesValues(t *testing.T) {
 		{"metrics for nearly everybody", "--set-string=metrics.secure=mostly", "/metrics/secure"},
 		{"a namespace that cannot be", "--set=watchNamespaces={North}", "/watchNamespaces/0"},
 		{"a namespace twice", "--set=watchNamespaces={north,north}", "/watchNamespaces"},
+		{"a source by its URL", "--set=sources.allowHosts={http://prometheus.example?}", "/sources/allowHosts/0"},
 		{"an argument that is none", "--set=extraArgs={verbose}", "/extraArgs/0"},
 		{"two leaders", "--set=replicas=2,leaderElection.enabled=false", "leaderElection.enabled"},
 		{"nothing to scrape", "--set=metrics.enabled=false,metrics.serviceMonitor.enabled=true", "metrics.enabled"},
