@@ -10,9 +10,9 @@ import (
 
 // good is a period of six intervals in which everything is as promised.
 func good(name string, sites int) cost {
-	c := cost{name: name, sites: sites, length: time.Minute, queries: 18, measured: 18, busiest: 3, queriesByKPI: map[string]int{},
+	c := cost{name: name, sites: sites, kpis: 3, interval: often, length: time.Minute, queries: 18, measured: 18, busiest: 3, queriesByKPI: map[string]int{},
 		writes: map[request]float64{{verb: "PATCH", resource: "kpis"}: 18, {verb: "PATCH", resource: "siterollouts"}: 18}}
-	for _, m := range measurements() {
+	for _, m := range fewMeasurements() {
 		c.queriesByKPI[m.kpi] = 6
 	}
 	return c
@@ -32,7 +32,7 @@ func TestClaims(t *testing.T) {
 		"one query per site":                         {func(c *cost) { c.queries, c.busiest = 3600, 600 }, []string{"queries"}},
 		"a KPI was asked twice for one moment":       {func(c *cost) { c.queries++ }, []string{"queries"}},
 		"a KPI was measured more often than said":    {func(c *cost) { c.busiest = 4 }, []string{"queries"}},
-		"a KPI was not measured":                     {func(c *cost) { c.queriesByKPI[measurements()[0].kpi] = 0 }, []string{"queries"}},
+		"a KPI was not measured":                     {func(c *cost) { c.queriesByKPI[fewMeasurements()[0].kpi] = 0 }, []string{"queries"}},
 		"nothing was measured, which costs nothing":  {func(c *cost) { *c = cost{name: c.name, sites: c.sites} }, []string{"queries", "API writes"}},
 		"a site moved, so it was no quiet time":      {func(c *cost) { c.moved = 1 }, []string{"nothing happened"}},
 		"a reconcile failed, so it was no good time": {func(c *cost) { c.failures = 1 }, []string{"nothing happened"}},
@@ -71,7 +71,7 @@ func TestClaimsAreLinesWithAVerdict(t *testing.T) {
 	lines = append(lines, growth(costs)...)
 	want := []string{
 		"ok      nothing happened meanwhile: transitions of sites: 0 (200 sites, quiet), 0 (200 sites, noisy), 0 (400 sites, quiet) (must be 0, and no reconcile may fail)",
-		"ok      queries per interval: 3 (200 sites, quiet), 3 (200 sites, noisy), 3 (400 sites, quiet) (claim: one per KPI, 3, however many sites)",
+		"ok      queries per interval: 3 of 3 KPIs (200 sites, quiet), 3 of 3 KPIs (200 sites, noisy), 3 of 3 KPIs (400 sites, quiet) (claim: one per KPI, however many sites)",
 		"BROKEN  API writes per KPI and interval: 2.00 (200 sites, quiet), 2.00 (200 sites, noisy), 4.00 (400 sites, quiet) (claim: at most 3, however many sites)",
 		"growth  quiet, 2.0 times the sites: queries per interval x1.00, writes per KPI and interval x2.00",
 	}

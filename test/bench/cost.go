@@ -9,9 +9,10 @@ import (
 
 // cost is what a period cost.
 type cost struct {
-	name   string
-	sites  int
-	length time.Duration
+	name        string
+	sites, kpis int
+	interval    time.Duration
+	length      time.Duration
 
 	// queries is the number of all queries, and queriesByKPI those of each KPI.
 	queries      int
@@ -38,9 +39,11 @@ type cost struct {
 	goroutines     float64
 }
 
-// costOf returns what happened between two samples.
-func costOf(before, after sample) cost {
+// costOf returns what happened between two samples of KPIs that are measured once per interval.
+func costOf(before, after sample, interval time.Duration) cost {
 	c := cost{
+		kpis:         len(after.asked),
+		interval:     interval,
 		length:       after.at.Sub(before.at),
 		queries:      after.total - before.total,
 		queriesByKPI: map[string]int{},
@@ -132,7 +135,7 @@ func (c cost) perMeasurement() float64 { return ratio(sum(c.writes), float64(c.m
 func (c cost) perSite() float64 { return ratio(sum(c.writes), float64(c.sites)) }
 
 // intervals is how many intervals the period lasted.
-func (c cost) intervals() float64 { return c.length.Seconds() / interval.Seconds() }
+func (c cost) intervals() float64 { return ratio(c.length.Seconds(), c.interval.Seconds()) }
 
 // perInterval is how many queries there were in an interval, on average. It differs from the number of KPIs by what the
 // ends of the period cut off.

@@ -80,7 +80,7 @@ func TestCostIsWhatHappenedBetweenTwoSamples(t *testing.T) {
 		steps:      41,
 	}
 	want := cost{
-		length:       20 * time.Second,
+		kpis: 2, interval: 10 * time.Second, length: 20 * time.Second,
 		queries:      4,
 		queriesByKPI: map[string]int{"a": 2, "b": 2},
 		measured:     3,
@@ -99,14 +99,14 @@ func TestCostIsWhatHappenedBetweenTwoSamples(t *testing.T) {
 		peak:       30,
 		goroutines: 200,
 	}
-	if diff := cmp.Diff(want, costOf(before, later), cmp.AllowUnexported(cost{}, request{})); diff != "" {
+	if diff := cmp.Diff(want, costOf(before, later, 10*time.Second), cmp.AllowUnexported(cost{}, request{})); diff != "" {
 		t.Errorf("cost (-want +got):\n%s", diff)
 	}
 }
 
 func TestRatios(t *testing.T) {
 	c := cost{
-		sites: 200, length: 100 * time.Second, queries: 29, measured: 30, cpu: 3 * time.Second,
+		sites: 200, interval: 10 * time.Second, length: 100 * time.Second, queries: 29, measured: 30, cpu: 3 * time.Second,
 		writes: map[request]float64{{verb: "PATCH", resource: "kpis"}: 30, {verb: "PATCH", resource: "siterollouts"}: 15},
 		leases: 1000,
 	}

@@ -15,95 +15,201 @@ const (
 	namespace = "crm-bench"
 	// source is the name of the MetricProvider.
 	source = "counting"
-	// only is the name of the one phase and of the one wave.
+	// only is the name of the one phase and of the wave that is in it.
 	only = "only"
-	// interval of every KPI. It is far shorter than in real life, where it is hours: costs per interval are the same.
-	interval = 10 * time.Second
+	// never is the wave of the control sites, which waits for the other one.
+	never = "never"
+	// waveLabel is the label of a site that says which of the two it is in.
+	waveLabel = "wave"
+	// often is the interval of KPIs that are compared with numbers only. It is far shorter than in real life, where it is hours: costs per interval are the same.
+	often = 10 * time.Second
 	// patience is the age at which a value no longer counts: more than a busy machine can fall behind, so that no verdict
 	// changes by lateness.
 	patience = 5 * time.Minute
+	// ownWindow is that of a KPI with a baseline: as short as can be, so that values from after the beginning of the phase are there soon.
+	ownWindow = crmv1.Duration("1s")
+	// baselineWindow is that of baselines, and how long before a baseline the control group is compared.
+	baselineWindow = crmv1.Duration("1h")
 )
 
-// measured is a KPI with the criterion that it is judged by. Between them, the three stand for everything that a site at
-// a gate can be told at each measurement: met, met but not yet for long enough, not met.
+// measured is a KPI with the criterion that it is judged by.
 type measured struct {
 	kpi       string
 	criterion crmv1.Criterion
 	direction crmv1.Direction
 	// proving and held are the values at a site that proves and at one that is held. Wiggling changes no verdict.
 	proving, held float64
+	// kind of the criterion, for the split of what verdicts cost.
+	kind string
+	// guards is true for a guardrail.
+	guards bool
+	// before is the value before the phase began, at its sites and at the control sites; 0 when the phase takes no baseline.
+	before float64
+	// controlled is true when the baseline has a control group.
+	controlled bool
 }
 
 // hold is much longer than a benchmark, so that no site ever passes.
 const hold = crmv1.Duration("30d")
 
-func measurements() []measured {
-	decimal := func(d crmv1.Decimal) *crmv1.Decimal { return &d }
+// fewMeasurements stand for everything that a site at a gate can be told at each measurement: met, met but not yet for long enough, not met.
+func fewMeasurements() []measured {
 	return []measured{
-		{"data-completeness", crmv1.Criterion{AtLeast: decimal("0.95")}, crmv1.DirectionHigherIsBetter, 0.97, 0.97},
-		{"duplicate-rate", crmv1.Criterion{AtMost: decimal("0.05"), For: hold}, crmv1.DirectionLowerIsBetter, 0.01, 0.1},
-		{"weekly-active-users", crmv1.Criterion{AtLeast: decimal("0.6"), For: hold}, crmv1.DirectionHigherIsBetter, 0.7, 0.7},
+		{kpi: "data-completeness", criterion: crmv1.Criterion{AtLeast: threshold("0.95")}, direction: crmv1.DirectionHigherIsBetter, proving: 0.97, held: 0.97},
+		{kpi: "duplicate-rate", criterion: crmv1.Criterion{AtMost: threshold("0.05"), For: hold}, direction: crmv1.DirectionLowerIsBetter, proving: 0.01, held: 0.1},
+		{kpi: "weekly-active-users", criterion: crmv1.Criterion{AtLeast: threshold("0.6"), For: hold}, direction: crmv1.DirectionHigherIsBetter, proving: 0.7, held: 0.7},
 	}
 }
 
-// programme is a rollout in one wave and one phase, in which every other site is held and the others prove forever.
+func threshold(t crmv1.Threshold) *crmv1.Threshold { return &t }
+
+// programme is a rollout in one phase.
 type programme struct {
+	// sites that are in the phase forever.
 	sites []string
+	// controls are sites of a wave that never begins; none when there is only one wave.
+	controls []string
+	// measured are the KPIs.
+	measured []measured
+	// interval of every KPI.
+	interval time.Duration
+	// halfHeld is true when every other site is held and the others prove; otherwise all of them prove.
+	halfHeld bool
+	// together is true when the rollout is suspended until every site has joined it.
+	together bool
 }
 
+// newProgramme is a rollout in one wave, in which every other site is held and the others prove forever.
 func newProgramme(sites int) programme {
-	p := programme{}
-	for i := range sites {
-		p.sites = append(p.sites, fmt.Sprintf("site-%04d", i))
+	return programme{sites: called("site", sites), measured: fewMeasurements(), interval: often, halfHeld: true}
+}
+
+// called returns so many names.
+func called(kind string, count int) []string {
+	names := make([]string, 0, count)
+	for n := range count {
+		names = append(names, fmt.Sprintf("%s-%04d", kind, n))
 	}
-	return p
+	return names
 }
 
 // isHeld reports whether the n-th site is one of those that miss a threshold.
-func isHeld(n int) bool { return n%2 == 0 }
+func (p programme) isHeld(n int) bool { return p.halfHeld && n%2 == 0 }
 
 // states are where every site ends up, by its name.
 func (p programme) states() map[string]crmv1.SiteState {
-	states := make(map[string]crmv1.SiteState, len(p.sites))
+	states := make(map[string]crmv1.SiteState, len(p.sites)+len(p.controls))
 	for n, site := range p.sites {
 		states[site] = crmv1.SiteProving
-		if isHeld(n) {
+		if p.isHeld(n) {
 			states[site] = crmv1.SiteHeld
 		}
+	}
+	for _, site := range p.controls {
+		states[site] = crmv1.SiteWaiting
 	}
 	return states
 }
 
 // objects are what people would write, in an order in which nothing is missing.
 func (p programme) objects(address string) []client.Object {
-	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&crmv1.MetricProvider{ObjectMeta: meta(source), Spec: crmv1.MetricProviderSpec{Prometheus: &crmv1.PrometheusProvider{Address: address}}},
 	}
-	var criteria []crmv1.Criterion
-	var names []string
-	for _, m := range measurements() {
-		objects = append(objects, &crmv1.KPI{ObjectMeta: meta(m.kpi), Spec: crmv1.KPISpec{
-			Unit: "ratio", Direction: m.direction, Provider: crmv1.LocalReference{Name: source}, Query: m.kpi,
-			Interval: crmv1.Duration(fmt.Sprintf("%ds", interval/time.Second)), StaleAfter: crmv1.Duration(fmt.Sprintf("%ds", patience/time.Second)),
-		}})
-		criterion := m.criterion
-		criterion.Name, criterion.KPI = m.kpi, m.kpi
-		criteria, names = append(criteria, criterion), append(names, m.kpi)
+	for _, m := range p.measured {
+		objects = append(objects, &crmv1.KPI{ObjectMeta: meta(m.kpi), Spec: m.spec(p.interval)})
 	}
 	objects = append(objects,
-		&crmv1.AcceptanceGate{ObjectMeta: meta(only), Spec: crmv1.AcceptanceGateSpec{Criteria: criteria}},
-		&crmv1.RolloutPhase{ObjectMeta: meta(only), Spec: crmv1.RolloutPhaseSpec{ExitGate: &crmv1.LocalReference{Name: only}}})
-	for _, site := range p.sites {
-		objects = append(objects, &crmv1.RolloutSite{ObjectMeta: meta(site), Spec: crmv1.RolloutSiteSpec{Region: "emea"}})
+		&crmv1.AcceptanceGate{ObjectMeta: meta(only), Spec: p.gate()},
+		&crmv1.RolloutPhase{ObjectMeta: meta(only), Spec: crmv1.RolloutPhaseSpec{ExitGate: &crmv1.LocalReference{Name: only}, Baselines: p.baselines()}})
+	for wave, sites := range map[string][]string{only: p.sites, never: p.controls} {
+		for _, site := range sites {
+			object := &crmv1.RolloutSite{ObjectMeta: meta(site), Spec: crmv1.RolloutSiteSpec{Region: "emea"}}
+			object.Labels = map[string]string{waveLabel: wave}
+			objects = append(objects, object)
+		}
 	}
-	return append(objects, &crmv1.CRMRollout{ObjectMeta: meta("bench"), Spec: crmv1.CRMRolloutSpec{
-		Goals: []crmv1.Goal{{Name: "quiet", SuccessFactors: []crmv1.SuccessFactor{{Name: "numbers", KPIs: names}}}},
-		// Every site is in the one wave, and in flight at once.
+	return append(objects, p.rollout())
+}
+
+func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+
+// rollout has every site of the first wave in flight at once.
+func (p programme) rollout() *crmv1.CRMRollout {
+	var names []string
+	for _, m := range p.measured {
+		names = append(names, m.kpi)
+	}
+	waves := []crmv1.Wave{{Name: only, Selector: inWave(only)}}
+	if len(p.controls) > 0 {
+		waves = append(waves, crmv1.Wave{Name: never, Selector: inWave(never)})
+	}
+	return &crmv1.CRMRollout{ObjectMeta: meta("bench"), Spec: crmv1.CRMRolloutSpec{
+		Goals:  []crmv1.Goal{{Name: "quiet", SuccessFactors: []crmv1.SuccessFactor{{Name: "numbers", KPIs: names}}}},
 		Phases: []crmv1.LocalReference{{Name: only}},
-		Waves:  []crmv1.Wave{{Name: only, Selector: &metav1.LabelSelector{}}},
-	}})
+		Waves:  waves, Suspend: p.together,
+	}}
+}
+
+func inWave(wave string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{waveLabel: wave}}
+}
+
+// spec is that of the KPI. One with a baseline is asked for over two windows, so that the source can tell the two kinds of query apart.
+func (m measured) spec(interval time.Duration) crmv1.KPISpec {
+	spec := crmv1.KPISpec{
+		Unit: "ratio", Direction: m.direction, Provider: crmv1.LocalReference{Name: source}, Query: m.kpi,
+		Interval: crmv1.Duration(fmt.Sprintf("%ds", interval/time.Second)), StaleAfter: crmv1.Duration(fmt.Sprintf("%ds", patience/time.Second)),
+	}
+	if m.before != 0 {
+		spec.Query, spec.Window = m.over("{{window}}"), ownWindow
+	}
+	return spec
+}
+
+// over is the query over a window.
+func (m measured) over(window crmv1.Duration) string { return m.kpi + " over " + string(window) }
+
+// query is the one that is asked once per interval.
+func (m measured) query() string {
+	if m.before != 0 {
+		return m.over(ownWindow)
+	}
+	return m.kpi
+}
+
+// gate is the exit gate of the phase.
+func (p programme) gate() crmv1.AcceptanceGateSpec {
+	var spec crmv1.AcceptanceGateSpec
+	for _, m := range p.measured {
+		criterion := m.criterion
+		criterion.Name, criterion.KPI = m.kpi, m.kpi
+		switch {
+		case m.guards:
+			spec.Guardrails = append(spec.Guardrails, criterion)
+			continue
+		case criterion.Importance == crmv1.ImportanceWeighted:
+			spec.Score = &crmv1.Score{Pass: 50}
+		}
+		spec.Criteria = append(spec.Criteria, criterion)
+	}
+	return spec
+}
+
+func (p programme) baselines() []crmv1.BaselineSpec {
+	var all []crmv1.BaselineSpec
+	for _, m := range p.measured {
+		if m.before == 0 {
+			continue
+		}
+		baseline := crmv1.BaselineSpec{KPI: m.kpi, Window: baselineWindow}
+		if m.controlled {
+			baseline.Controls = &crmv1.ControlGroup{SameLabels: []string{crmv1.LabelRegion}}
+		}
+		all = append(all, baseline)
+	}
+	return all
 }
 
 // values say whether numbers change from one measurement to the next.
@@ -134,15 +240,17 @@ const (
 func (p programme) at(m measured, v values, moment time.Time) map[string]float64 {
 	raised := 0.0
 	if v == wiggling {
-		raised = wiggle * float64(moment.Unix()/int64(interval/time.Second)%wiggleSteps)
+		raised = wiggle * float64(moment.Unix()/int64(p.interval/time.Second)%wiggleSteps)
 	}
-	answer := make(map[string]float64, len(p.sites))
+	answer := make(map[string]float64, len(p.sites)+len(p.controls))
 	for n, site := range p.sites {
-		if isHeld(n) {
+		answer[site] = m.proving + raised
+		if p.isHeld(n) {
 			answer[site] = m.held + raised
-		} else {
-			answer[site] = m.proving + raised
 		}
+	}
+	for _, site := range p.controls {
+		answer[site] = m.before + scatter(site, 0) + raised
 	}
 	return answer
 }

@@ -66,8 +66,8 @@ func (s *stage) sample(ctx context.Context) (sample, error) {
 		return sample{}, err
 	}
 	taken := sample{at: time.Now(), asked: map[string][]time.Time{}, process: used, steps: steps(stories)}
-	for _, m := range measurements() {
-		taken.asked[m.kpi] = s.prometheus.Asked(m.kpi)
+	for _, m := range s.programme.measured {
+		taken.asked[m.kpi] = s.prometheus.Asked(m.query())
 	}
 	taken.total = s.prometheus.Total()
 	taken.readServer(server)

@@ -19,6 +19,8 @@ import (
 const (
 	// lookInterval is how often it is looked whether everything has settled.
 	lookInterval = time.Second
+	// sitesPerLook is the number of sites that makes looks rarer by another lookInterval.
+	sitesPerLook = 250
 	// settlesWithin is when settling is given up: a minute is usual, and something is wrong after several.
 	settlesWithin = 10 * time.Minute
 	// settledRounds is how often every KPI is measured, after the last site has come to rest, before a period begins. By
@@ -78,8 +80,11 @@ func (s *stage) strike() error {
 
 // answer makes the source give these values from now on.
 func (s *stage) answer(v values) {
-	for _, m := range measurements() {
-		s.prometheus.Handle(m.kpi, fakeprom.BySite(func(at time.Time) map[string]float64 { return s.programme.at(m, v, at) }))
+	for _, m := range s.programme.measured {
+		s.prometheus.Handle(m.query(), fakeprom.BySite(func(at time.Time) map[string]float64 { return s.programme.at(m, v, at) }))
+		if m.before != 0 {
+			s.prometheus.Handle(m.over(baselineWindow), fakeprom.BySite(func(at time.Time) map[string]float64 { return s.programme.before(m, at) }))
+		}
 	}
 }
 
@@ -94,19 +99,19 @@ func (s *stage) settle(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		unsettled = restless(s.programme.states(), stories)
+		unsettled = restless(s.programme, stories)
 		return unsettled == nil, nil
 	}
 	if err := s.until(ctx, look); err != nil {
 		return errors.Join(err, unsettled)
 	}
 	before := map[string]int{}
-	for _, m := range measurements() {
-		before[m.kpi] = s.prometheus.Count(m.kpi)
+	for _, m := range s.programme.measured {
+		before[m.query()] = s.prometheus.Count(m.query())
 	}
 	return s.until(ctx, func() (bool, error) {
-		for kpi, count := range before {
-			if s.prometheus.Count(kpi) < count+settledRounds {
+		for query, count := range before {
+			if s.prometheus.Count(query) < count+settledRounds {
 				return false, nil
 			}
 		}
@@ -116,7 +121,8 @@ func (s *stage) settle(ctx context.Context) error {
 
 // until looks again and again. It ends early when the manager ends.
 func (s *stage) until(ctx context.Context, done func() (bool, error)) error {
-	ticker := time.NewTicker(lookInterval)
+	// Looking reads every site, which would itself be most of the work with a thousand of them.
+	ticker := time.NewTicker(lookInterval * time.Duration(1+len(s.programme.sites)/sitesPerLook))
 	defer ticker.Stop()
 	for {
 		if ok, err := done(); ok || err != nil {
@@ -141,7 +147,8 @@ func (s *stage) stories(ctx context.Context) ([]crmv1.SiteRollout, error) {
 }
 
 // restless tells of a site that is not where it will stay, or not judged yet by every KPI; nil when there is none.
-func restless(want map[string]crmv1.SiteState, stories []crmv1.SiteRollout) error {
+func restless(p programme, stories []crmv1.SiteRollout) error {
+	want := p.states()
 	if len(stories) != len(want) {
 		return fmt.Errorf("%d of %d sites have joined the rollout", len(stories), len(want))
 	}
@@ -150,12 +157,15 @@ func restless(want map[string]crmv1.SiteState, stories []crmv1.SiteRollout) erro
 		if status.State != want[site] {
 			return fmt.Errorf("%s is %s and should be %s: %s", site, status.State, want[site], status.Message)
 		}
-		if status.Gate == nil || len(status.Gate.Criteria) != len(measurements()) {
-			return fmt.Errorf("%s is not judged by %d criteria: %s", site, len(measurements()), status.Message)
+		if status.State == crmv1.SiteWaiting {
+			continue // it stands at no gate
+		}
+		if status.Gate == nil || len(status.Gate.Criteria) != len(p.measured) {
+			return fmt.Errorf("%s is not judged by %d criteria: %s", site, len(p.measured), status.Message)
 		}
 		for _, criterion := range status.Gate.Criteria {
 			switch criterion.Reason {
-			case crmv1.ReasonMet, crmv1.ReasonHolding, crmv1.ReasonNotMet:
+			case crmv1.ReasonMet, crmv1.ReasonHolding, crmv1.ReasonNotMet, crmv1.ReasonKept:
 			default:
 				return fmt.Errorf("%s is not judged by a value of %s: %s", site, criterion.KPI, criterion.Message)
 			}
@@ -194,7 +204,7 @@ func (s *stage) measure(ctx context.Context, length time.Duration) (cost, error)
 	if err != nil {
 		return cost{}, err
 	}
-	measured := costOf(before, after)
+	measured := costOf(before, after, s.programme.interval)
 	measured.sites = len(s.programme.sites)
 	return measured, nil
 }
