@@ -50,7 +50,7 @@ func newCourt(p programme) (*court, error) {
 	}
 	for _, m := range p.measured {
 		c.captures[m.kpi] = gate.Capture{
-			At:      c.now,
+			At: c.now, TakenAt: c.now,
 			Current: c.collect(p.before(m, c.now), c.now).CrossSection(),
 			Earlier: c.collect(p.before(m, c.now.Add(-time.Hour)), c.now.Add(-time.Hour)).CrossSection(),
 		}
