@@ -177,7 +177,7 @@ func describe(j gate.Judgement) string { return joined(j.Because()) }
 func joined(sentences []string) string {
 	const told = 3
 	if len(sentences) > told {
-		sentences = append(slices.Clone(sentences[:told]), fmt.Sprintf("and %d more criteria", len(sentences)-told))
+		sentences = append(slices.Clone(sentences[:told]), fmt.Sprintf("and %d more", len(sentences)-told))
 	}
 	return strings.Join(sentences, "; ")
 }

@@ -135,7 +135,7 @@ func TestManyUnmetCriteriaAreCountedNotTold(t *testing.T) {
 	}
 	p.Phases[0].Exit = &g
 	step := advance.Next(advance.Input{Plan: p, Status: running(stateProving), Now: at(30), Evidence: func(gate.KPI) gate.Evidence { return gate.Evidence{} }})
-	const want = "exit gate accepted: a has not been measured yet; b has not been measured yet; c has not been measured yet; and 2 more criteria"
+	const want = "exit gate accepted: a has not been measured yet; b has not been measured yet; c has not been measured yet; and 2 more"
 	if step.Message != want {
 		t.Errorf("message %q, want %q", step.Message, want)
 	}

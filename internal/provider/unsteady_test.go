@@ -138,13 +138,13 @@ func TestAnUnsteadySourceInventsAndLeavesNothing(t *testing.T) {
 	t.Logf("%d moods; goroutines: %d before, %d after; connections after: 0", len(moods), before, runtime.NumGoroutine())
 }
 
-// measureInACrowd asks with several queries at once, and counts the reasons of the failures.
+// measureInACrowd asks with several queries at once, which nobody has asked before, and counts the reasons of the failures.
 func measureInACrowd(t *testing.T, source Provider, mood string) map[Reason]int {
 	t.Helper()
 	reasons := make(chan Reason, 24)
 	for i := range cap(reasons) {
 		go func() {
-			got, err := source.Measure(t.Context(), Query{Expression: fmt.Sprint("q", i%6), SiteLabel: "site"}, at)
+			got, err := source.Measure(t.Context(), Query{Expression: fmt.Sprint(mood, i%6), SiteLabel: "site"}, at)
 			if diff := cmp.Diff(Answer{}, got); err == nil || diff != "" {
 				t.Errorf("%s: error %v came with an answer:\n%s", mood, err, diff)
 			}
