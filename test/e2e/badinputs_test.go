@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,12 +40,13 @@ func TestBadInputs(t *testing.T) {
 	}
 	running := manager(t, cluster.ManagerOptions{Name: namespace}, namespace, neighbour)
 
-	refused := make([]string, 0, len(refusals))
-	for _, r := range refusals {
+	wrong := slices.Concat(refusals, refusedGates, refusedSources)
+	refused := make([]string, 0, len(wrong))
+	for _, r := range wrong {
 		t.Run(r.input, func(t *testing.T) { refused = append(refused, refuse(t, namespace, r)) })
 	}
 
-	rows := append(append(append(brokenObjects(), brokenProviders()...), brokenSources()...), brokenNumbers()...)
+	rows := slices.Concat(brokenObjects(), brokenGates(), brokenPlans(), brokenProviders(), brokenAddresses(), brokenReadings(), brokenSources(), brokenNumbers(), brokenComparisons())
 	for _, row := range rows {
 		if row.answer != nil {
 			fake.Handle(row.query, row.answer)
@@ -109,6 +111,11 @@ func tell(t *testing.T, namespace string, row broken) string {
 	t.Helper()
 	var found *metav1.Condition
 	var all []metav1.Condition
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s/%s says %+v", row.kind, row.name, all)
+		}
+	}()
 	last := await(t, namespace, row.input, listOf(row.kind), func(object *unstructured.Unstructured) bool {
 		if object.GetName() != row.name {
 			return false
@@ -143,7 +150,7 @@ func listOf(kind string) client.ObjectList {
 func nobodyPassed(t *testing.T, namespace string) {
 	for site, sr := range siteRollouts(t, namespace) {
 		for _, p := range sr.Status.Phases {
-			if p.PassedAt != nil && p.Name != "good" && p.Name != "short" {
+			if p.PassedAt != nil && p.Name != "good" && p.Name != "short" && p.Name != "gone" {
 				t.Errorf("%s passed phase %s", site, p.Name)
 			}
 		}

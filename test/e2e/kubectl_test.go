@@ -15,7 +15,7 @@ func kubectl(t *testing.T, namespace string) {
 			args: []string{"get", "crm"},
 			words: []string{"crmrollout.rollout.crmops.dev/group", "AllPhasesPassed", "siterollout.rollout.crmops.dev/group.paris", "Completed",
 				"kpi.rollout.crmops.dev/adoption", "ratio", "acceptancegate.rollout.crmops.dev/used",
-				"rolloutphase.rollout.crmops.dev/go-live", "rolloutsite.rollout.crmops.dev/tokyo", "apac", "metricprovider.rollout.crmops.dev/warehouse", "http://127.0.0.1"},
+				"rolloutphase.rollout.crmops.dev/go-live", "rolloutsite.rollout.crmops.dev/tokyo", "apac", "metricprovider.rollout.crmops.dev/warehouse", "prometheus at 127.0.0.1"},
 		},
 		{
 			args:  []string{"get", "crmr,sroll", "-o", "wide"},

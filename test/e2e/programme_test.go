@@ -23,6 +23,18 @@ kind: KPI
 metadata: {name: adoption}
 spec: {provider: {name: warehouse}, query: crm_adoption, unit: ratio, direction: HigherIsBetter, category: Adoption, interval: 1s, staleAfter: $STALE}
 ---
+kind: MetricProvider
+metadata: {name: surveys}
+spec: {readings: {acceptWithin: 9999w}}
+---
+kind: KPI
+metadata: {name: satisfaction}
+spec: {provider: {name: surveys}, query: latest, unit: points, direction: HigherIsBetter, category: Customer, interval: 1s}
+---
+kind: KPIReading
+metadata: {name: berlin-january}
+spec: {kpi: satisfaction, site: berlin, value: "4.4", observedAt: "2026-01-31T18:00:00Z", samples: 120, source: Customer survey of January}
+---
 kind: AcceptanceGate
 metadata: {name: complete}
 spec: {criteria: [{name: complete-records, kpi: completeness, atLeast: "0.95"}]}

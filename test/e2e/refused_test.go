@@ -37,6 +37,14 @@ func providerWith(rest string) string {
 	return `{kind: MetricProvider, metadata: {name: refused}, spec: {prometheus: {` + rest + `}}}`
 }
 
+func sqlWith(rest string) string {
+	return `{kind: MetricProvider, metadata: {name: refused}, spec: {sql: {database: crm, username: {name: s, key: u}, ` + rest + `}}}`
+}
+
+func readingWith(rest string) string {
+	return `{kind: KPIReading, metadata: {name: refused}, spec: {kpi: satisfaction, site: berlin, ` + rest + `}}`
+}
+
 const (
 	oneOf     = "exactly one of atLeast, atMost and between must be set"
 	noDecimal = `must be a decimal number in quotes such as "0.95" or "-12"`
@@ -61,9 +69,9 @@ var refusals = []refusal{
 	{"a field that does not exist", rolloutWith(`waves: [` + wave + `], throuhg: prepare`), []string{`unknown field "spec.throuhg"`}},
 	{"a rollout whose name has a dot", `{kind: CRMRollout, metadata: {name: group.emea}, spec: {phases: [{name: prepare}], waves: [` + wave + `]}}`, []string{noLabel}},
 
-	{"a threshold that is no number", gateWith(`, atLeast: "high"`), []string{noDecimal}},
+	{"a threshold that is no number", gateWith(`, atLeast: "high"`), []string{noThreshold}},
 	{"a threshold without quotes", gateWith(`, atLeast: 0.95`), []string{"spec.criteria[0].atLeast", "must be of type string"}},
-	{"a threshold with an exponent", gateWith(`, atMost: "1e5"`), []string{noDecimal}},
+	{"a threshold with an exponent", gateWith(`, atMost: "1e5"`), []string{noThreshold}},
 	{"two comparisons in one criterion", gateWith(`, atLeast: "0.9", atMost: "1"`), []string{oneOf}},
 	{"a criterion without a comparison", gateWith(``), []string{oneOf}},
 	{"a range whose ends are exchanged", gateWith(`, between: {min: "10", max: "2"}`), []string{"min must not be greater than max"}},
@@ -91,6 +99,21 @@ var refusals = []refusal{
 	{"a secret without the key in it", providerWith(`address: "https://prometheus.example", bearerToken: {name: s}`), []string{"bearerToken.key", "Required value"}},
 	{"a password instead of a reference to one", providerWith(`address: "https://prometheus.example", bearerToken: "abc"`), []string{"bearerToken", "must be of type object"}},
 	{"a provider without a source", `{kind: MetricProvider, metadata: {name: refused}, spec: {}}`, []string{"spec"}},
+
+	{"a provider of readings that takes none", `{kind: MetricProvider, metadata: {name: refused}, spec: {readings: {acceptWithin: 0d}}}`, []string{"spec.readings.acceptWithin", noTime}},
+	{"a provider with two sources", `{kind: MetricProvider, metadata: {name: refused}, spec: {readings: {}, prometheus: {address: "https://prometheus.example"}}}`, []string{"exactly one source must be set"}},
+	{"a database of another make", sqlWith(`engine: Oracle, address: "db.example:1521", password: {name: s, key: p}`), []string{"spec.sql.engine", "Unsupported value"}},
+	{"a database with a URL for an address", sqlWith(`engine: PostgreSQL, address: "postgres://ann:hush@db.example:5432/crm", password: {name: s, key: p}`), []string{"spec.sql.address", "must be host:port such as crm-db.example:5432"}},
+	{"a database without a port", sqlWith(`engine: MySQL, address: db.example, password: {name: s, key: p}`), []string{"spec.sql.address", "must be host:port such as crm-db.example:5432"}},
+	{"a database on several hosts", sqlWith(`engine: PostgreSQL, address: "a.example,b.example:5432", password: {name: s, key: p}`), []string{"spec.sql.address", "must be host:port such as crm-db.example:5432"}},
+	{"a database with nothing to log in with", sqlWith(`engine: PostgreSQL, address: "db.example:5432"`), []string{"password must be set, unless tls has a client certificate to log in with"}},
+	{"a database with TLS and without", sqlWith(`engine: MySQL, address: "db.example:3306", password: {name: s, key: p}, insecurePlaintext: true, tls: {ca: {name: s, key: c}}`), []string{"insecurePlaintext and tls exclude each other"}},
+	{"a database with more rows than fit", sqlWith(`engine: MySQL, address: "db.example:3306", password: {name: s, key: p}, maxRows: 1000001`), []string{"spec.sql.maxRows", "less than or equal to 1000000"}},
+	{"a reading that is no number", readingWith(`value: "good", observedAt: "2026-01-31T18:00:00Z"`), []string{"spec.value", noDecimal}},
+	{"a reading without quotes", readingWith(`value: 4.5, observedAt: "2026-01-31T18:00:00Z"`), []string{"spec.value", "must be of type string"}},
+	{"a reading that does not say when", readingWith(`value: "4.5"`), []string{"spec.observedAt", "Required value"}},
+	{"a reading of a day instead of a moment", readingWith(`value: "4.5", observedAt: "2026-01-31"`), []string{"spec.observedAt", "date-time"}},
+	{"a reading of no answers", readingWith(`value: "4.5", observedAt: "2026-01-31T18:00:00Z", samples: 0`), []string{"spec.samples", "greater than or equal to 1"}},
 
 	{"a region with a space", siteWith(`region: north sea`), []string{"must be usable in a selector"}},
 	{"an unknown business mode", siteWith(`businessMode: Barter`), []string{"Unsupported value", "KeyAccount"}},

@@ -83,7 +83,7 @@ func awaitCompleted(t *testing.T, namespace, rollout string) {
 }
 
 // kinds are all kinds of the operator.
-var kinds = []string{"AcceptanceGate", "CRMRollout", "KPI", "MetricProvider", "RolloutPhase", "RolloutSite", "SiteRollout"}
+var kinds = []string{"AcceptanceGate", "CRMRollout", "KPI", "KPIReading", "MetricProvider", "RolloutPhase", "RolloutSite", "SiteRollout"}
 
 // list reads the objects of a kind.
 func list(t *testing.T, namespace, kind string) []unstructured.Unstructured {
