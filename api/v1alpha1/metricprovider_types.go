@@ -99,7 +99,7 @@ type PrometheusProvider struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type SourceLimits struct {
-	// concurrent is how many queries may run at once; the others wait. Unset: 4.
+	// concurrent is how many queries may run at once; the others wait. However many sources it has, a namespace has at most 8 KPIs measured at once. Unset: 4.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
