@@ -3,6 +3,8 @@ package packaging
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -18,7 +20,13 @@ func TestObjectsSayThatNobodyHasLookedAtThem(t *testing.T) {
 	s := startServer(t)
 	s.mustKubectl(t, nil, "apply", "-f", repository+"/config/crd/bases")
 	s.mustKubectl(t, nil, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-	text := kustomize(t, "config/samples").text
+	reading, err := os.ReadFile(repository + "/config/samples/readings/survey.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A reading is created under a name that the API server makes up; who applies has to give one.
+	reading = regexp.MustCompile(`generateName: (.*)-`).ReplaceAll(reading, []byte("name: $1"))
+	text := bytes.Join([][]byte{kustomize(t, "config/samples").text, reading}, []byte("\n---\n"))
 	for manager, options := range map[string][]string{"client-side": nil, "server-side": {"--server-side"}} {
 		t.Run("applied "+manager, func(t *testing.T) {
 			r := parse(t, bytes.ReplaceAll(text, []byte("crm-demo"), []byte("crm-"+manager)))
