@@ -216,14 +216,32 @@ type Score struct {
 	Warn *int32 `json:"warn,omitempty"`
 }
 
+// Approval is a sign-off that a gate needs.
+type Approval struct {
+	// role that must approve. A person approves in a role by a RolloutDecision, and needs the RBAC verb approve on acceptancegates/<role> for it.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be lower-case letters, digits and '-', starting and ending with a letter or digit, because it becomes a part of an RBAC resource"
+	Role string `json:"role,omitempty"`
+
+	// count is how many different people must approve in the role. Unset: 1.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=8
+	Count *int32 `json:"count,omitempty"`
+}
+
 // AcceptanceGateSpec lists what a site must meet.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.criteria) || has(self.guardrails)",message="a gate without criteria would pass everything; add criteria or guardrails"
+// +kubebuilder:validation:XValidation:rule="has(self.criteria) || has(self.guardrails) || has(self.approvals)",message="a gate without criteria would pass everything; add criteria, guardrails or approvals"
 // +kubebuilder:validation:XValidation:rule="!has(self.guardrails) || self.guardrails.all(g, !has(g.importance) && !has(g.weight) && !has(g.anyOf))",message="a guardrail always decides: importance, weight and anyOf have no meaning in guardrails; leave them out"
 // +kubebuilder:validation:XValidation:rule="!has(self.guardrails) || self.guardrails.all(g, !has(g.against) || !has(g.against.reference) || !has(g.against.reference.maxExceptions))",message="maxExceptions has no meaning in guardrails: a breach shorter than for breaks none"
 // +kubebuilder:validation:XValidation:rule="!has(self.guardrails) || !has(self.criteria) || self.guardrails.all(g, !self.criteria.exists(c, c.name == g.name))",message="the names of criteria and guardrails must differ; rename one"
 // +kubebuilder:validation:XValidation:rule="has(self.score) == (has(self.criteria) && self.criteria.exists(c, has(c.importance) && c.importance == 'Weighted'))",message="score and criteria with importance Weighted need each other; set both or neither"
-// +kubebuilder:validation:XValidation:rule="has(self.guardrails) || !has(self.criteria) || self.criteria.size() == 0 || self.criteria.exists(c, !has(c.importance) || c.importance != 'Advisory')",message="a gate whose criteria are all Advisory would pass everything; make one Required or Weighted"
+// +kubebuilder:validation:XValidation:rule="has(self.guardrails) || has(self.approvals) || !has(self.criteria) || self.criteria.size() == 0 || self.criteria.exists(c, !has(c.importance) || c.importance != 'Advisory')",message="a gate whose criteria are all Advisory would pass everything; make one Required or Weighted"
 type AcceptanceGateSpec struct {
 	// description says for people what the gate is about. Unset: nothing is shown.
 	//
@@ -255,6 +273,20 @@ type AcceptanceGateSpec struct {
 	//
 	// +optional
 	Score *Score `json:"score,omitempty"`
+
+	// approvals are the sign-offs that the gate needs besides its criteria. Unset: none.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=role
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Approvals []Approval `json:"approvals,omitempty"`
+
+	// fourEyes lets one person approve in one role only, whatever roles they have. One person never counts twice in the same role. Unset: false.
+	//
+	// +optional
+	FourEyes bool `json:"fourEyes,omitempty"`
 }
 
 // AcceptanceGateStatus says whether the gate can be used.

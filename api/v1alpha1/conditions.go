@@ -15,7 +15,15 @@ const (
 	ConditionHeld = "Held"
 	// ConditionCompleted is True when a site has passed every phase, or every site of a rollout has.
 	ConditionCompleted = "Completed"
+	// ConditionOpen is True when a calendar is open in all of its time zones, False when it is open in none, Unknown otherwise.
+	ConditionOpen = "Open"
+	// ConditionEffective tells what became of a decision: True when it counts or has had its effect, False when it does not count, Unknown while it may still come to count.
+	ConditionEffective = "Effective"
 )
+
+// AnnotationRequestedAt asks the operator to look at a CRMRollout and its sites, or to measure a KPI, now: whenever its value changes. Status.lastHandledReconcileAt repeats
+// the value when that has happened.
+const AnnotationRequestedAt = "rollout.crmops.dev/requestedAt"
 
 // Reasons of Ready, and of Stalled when Ready is False for good.
 const (
@@ -57,6 +65,14 @@ const (
 	ReasonWaitingForWave = "WaitingForWave"
 	// ReasonWaitingForSlot: maxConcurrent sites are already in flight.
 	ReasonWaitingForSlot = "WaitingForSlot"
+	// ReasonWaitingForRanking: the sites of the wave are ranked when every KPI of the ranking has been measured.
+	ReasonWaitingForRanking = "WaitingForRanking"
+	// ReasonWaitingForCalendar: a calendar is closed. The message says which, and when it opens.
+	ReasonWaitingForCalendar = "WaitingForCalendar"
+	// ReasonTooManyFailures: more sites are failed than maxFailures of the wave or of the rollout allows, so no further site begins.
+	ReasonTooManyFailures = "TooManyFailures"
+	// ReasonAborted: a phase whose onFailure is Abort failed at a site, so no site starts a phase until a decision.
+	ReasonAborted = "Aborted"
 	// ReasonThroughReached: the site has passed every phase up to spec.through of its rollout.
 	ReasonThroughReached = "ThroughReached"
 	// ReasonSuspended: the rollout is suspended.
@@ -79,6 +95,22 @@ const (
 	ReasonBaselineMissing = "BaselineMissing"
 	// ReasonGuardrailBroken: a guardrail stayed broken for its time and failed the attempt. A new attempt begins when all guardrails are kept again.
 	ReasonGuardrailBroken = "GuardrailBroken"
+	// ReasonDeadlineExceeded: the phase was not passed by its deadline, which failed the attempt.
+	ReasonDeadlineExceeded = "DeadlineExceeded"
+	// ReasonRejected: a decision rejected the attempt.
+	ReasonRejected = "Rejected"
+	// ReasonRolledBack: the site was rolled back out of the phase, after a failed attempt or by a decision.
+	ReasonRolledBack = "RolledBack"
+	// ReasonWaitingForApproval: every criterion of the gate has passed, and sign-offs are missing.
+	ReasonWaitingForApproval = "WaitingForApproval"
+	// ReasonPhaseWaived: a decision waived the gate that the site stood at (reason of a transition).
+	ReasonPhaseWaived = "PhaseWaived"
+	// ReasonPhaseSkipped: a decision let the site go on without the phase (reason of a transition).
+	ReasonPhaseSkipped = "PhaseSkipped"
+	// ReasonRegressed: the site has passed every phase and no longer meets the gate of sustain.
+	ReasonRegressed = "Regressed"
+	// ReasonPhaseReopened: a regression let the site begin a phase anew (reason of a transition).
+	ReasonPhaseReopened = "PhaseReopened"
 	// ReasonAttemptStarted: the site began another attempt at a phase that a guardrail had failed (reason of a transition).
 	ReasonAttemptStarted = "AttemptStarted"
 	// ReasonPhaseStarted: the site began a phase (reason of a transition).
@@ -107,6 +139,40 @@ const (
 	ReasonSitesWaiting = "SitesWaiting"
 	// ReasonNoSites: no wave selects a site.
 	ReasonNoSites = "NoSites"
+)
+
+// Reasons of a decision's Effective condition.
+const (
+	// ReasonPending: Unknown. The site has not come to the phase and attempt that the decision names, or has not been looked at since.
+	ReasonPending = "Pending"
+	// ReasonCounted: True. The approval counts.
+	ReasonCounted = "Counted"
+	// ReasonApplied: True. The decision has had its effect; the transition that it caused names it.
+	ReasonApplied = "Applied"
+	// ReasonExpired: False. The decision expired before it had an effect.
+	ReasonExpired = "Expired"
+	// ReasonVoid: False. New failing evidence came after the approval.
+	ReasonVoid = "Void"
+	// ReasonOtherEvidence: False. The digest that the approval names is not that of the evidence as it was when the approval came.
+	ReasonOtherEvidence = "OtherEvidence"
+	// ReasonOtherAttempt: False. The site has gone on: the decision names an attempt that is over.
+	ReasonOtherAttempt = "OtherAttempt"
+	// ReasonCountedAlready: False. The same person has approved in this role already or, with fourEyes, in another.
+	ReasonCountedAlready = "CountedAlready"
+	// ReasonNotNeeded: False. The gate asks for no approval in this role, or the action does nothing where the site stands.
+	ReasonNotNeeded = "NotNeeded"
+	// ReasonPolicyMissing: Unknown. The admission policy that enforces who may decide is not installed, so no decision counts.
+	ReasonPolicyMissing = "PolicyMissing"
+)
+
+// Reasons of a calendar's Open condition.
+const (
+	// ReasonOpen: True. Sites may start a phase, in all time zones.
+	ReasonOpen = "Open"
+	// ReasonClosed: False. Sites may start no phase, in any time zone.
+	ReasonClosed = "Closed"
+	// ReasonOpenSomewhere: Unknown. Sites of some time zones may start a phase.
+	ReasonOpenSomewhere = "OpenSomewhere"
 )
 
 // Reasons of a criterion's verdict.

@@ -2,100 +2,17 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
-
-// SuccessFactor is something that must go right for a goal to be reached, and the KPIs that show it.
-type SuccessFactor struct {
-	// name identifies the factor in its goal.
-	//
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// description says for people what must go right. Unset: nothing is shown.
-	//
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	Description string `json:"description,omitempty"`
-
-	// kpis are the names of the KPIs that show it. Each must exist in the namespace.
-	//
-	// +required
-	// +listType=set
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	KPIs []string `json:"kpis,omitempty"`
-}
-
-// Goal is a strategic goal of the programme, broken down until it can be measured.
-type Goal struct {
-	// name identifies the goal.
-	//
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// description states the goal for people. Unset: nothing is shown.
-	//
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	Description string `json:"description,omitempty"`
-
-	// successFactors are what must go right.
-	//
-	// +required
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
-	SuccessFactors []SuccessFactor `json:"successFactors,omitempty"`
-}
-
-// WaveBarrier says what must have happened before a wave opens.
-type WaveBarrier struct {
-	// wave that must have completed: each of its sites has passed every phase.
-	//
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Wave string `json:"wave,omitempty"`
-}
-
-// Wave is an ordered group of sites.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.after) || self.after.wave != self.name",message="a wave cannot come after itself"
-type Wave struct {
-	// name identifies the wave. It becomes the label rollout.crmops.dev/wave of the SiteRollouts in it.
-	//
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="must be usable as a label: letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
-	Name string `json:"name,omitempty"`
-
-	// selector picks the sites of the wave by their labels and by rollout.crmops.dev/region, rollout.crmops.dev/subsidiary and
-	// rollout.crmops.dev/business-mode, which stand for the fields of a site's spec. A site that several waves select belongs to the first of them.
-	// An empty selector picks every site of the namespace that no earlier wave picked.
-	//
-	// +required
-	Selector *metav1.LabelSelector `json:"selector,omitempty"`
-
-	// after is the barrier that opens the wave. Unset: the wave before it in the list must have completed; the first wave is open at once.
-	//
-	// +optional
-	After *WaveBarrier `json:"after,omitempty"`
-}
 
 // CRMRolloutSpec is the plan of a programme.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.through) || self.phases.exists(p, p.name == self.through)",message="through must be the name of one of spec.phases"
 // +kubebuilder:validation:XValidation:rule="self.waves.all(w, !has(w.after) || self.waves.exists(v, v.name == w.after.wave))",message="after.wave must be the name of one of spec.waves"
+// +kubebuilder:validation:XValidation:rule="self.waves.all(w, !has(w.after) || !has(w.after.phase) || self.phases.exists(p, p.name == w.after.phase))",message="after.phase must be the name of one of spec.phases"
+// +kubebuilder:validation:XValidation:rule="self.waves.all(w, !has(w.through) || self.phases.exists(p, p.name == w.through))",message="the through of a wave must be the name of one of spec.phases"
+// +kubebuilder:validation:XValidation:rule="!has(self.suspend) || !self.suspend || has(self.suspendReason)",message="say in suspendReason why the rollout is suspended"
+// +kubebuilder:validation:XValidation:rule="!has(self.sustain) || !has(self.sustain.reopens) || self.phases.exists(p, p.name == self.sustain.reopens)",message="sustain.reopens must be the name of one of spec.phases"
 type CRMRolloutSpec struct {
 	// goals say what the programme is for: goals, the success factors they rest on, and the KPIs that show those. Unset: none are shown.
 	//
@@ -137,13 +54,94 @@ type CRMRolloutSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// maxConcurrent is the greatest number of sites that may be in a phase at a time, a site held at a gate and one waiting at an entry gate included.
-	// Sites that have begun come before sites that have not. Unset: no limit.
+	// suspendReason says for people why the rollout is suspended. It must be set while suspend is true, and means nothing otherwise. Unset: the rollout is not suspended.
 	//
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=10000
-	MaxConcurrent *int32 `json:"maxConcurrent,omitempty"`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	SuspendReason string `json:"suspendReason,omitempty"`
+
+	// maxConcurrent is the greatest number of sites that may be in a phase at a time, a site held at a gate and one waiting at an entry gate included: a number, or a
+	// percentage of the rollout's sites, rounded down, but never less than one site. Sites that have begun come before sites that have not. Unset: no limit.
+	//
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]?|100)%$`
+	MaxConcurrent *intstr.IntOrString `json:"maxConcurrent,omitempty"`
+
+	// maxFailures is how many sites may be failed at a time: a number, or a percentage of the rollout's sites, rounded down. While more are, no site begins its first
+	// phase; sites that have begun go on. A site is failed from the end of a failed attempt until the next one begins, and while it is rolled back. Unset: no limit.
+	//
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([0-9]|[1-9][0-9]|100)%$`
+	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
+
+	// calendars are the RolloutCalendars of the namespace that say when sites may start a phase. All of them must be open, with those of the wave and of the phase.
+	// Unset: at any time.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Calendars []LocalReference `json:"calendars,omitempty"`
+
+	// adopt says which sites take an edited plan (phases, gates, KPIs). A phase that runs is always judged by the plan that it began with.
+	// NewSites: sites that have not begun; the others keep their plan to the end. NextPhase: those too, from their next phase or attempt on. Unset: NextPhase.
+	//
+	// +optional
+	Adopt AdoptPolicy `json:"adopt,omitempty"`
+
+	// sustain says what sites must keep up after they have passed every phase. Unset: nothing is measured of completed sites.
+	//
+	// +optional
+	Sustain *Sustain `json:"sustain,omitempty"`
+}
+
+// AdoptPolicy says which sites take an edited plan.
+//
+// +kubebuilder:validation:Enum=NewSites;NextPhase
+type AdoptPolicy string
+
+// The policies of adoption.
+const (
+	// AdoptNewSites: only sites that have not begun take an edited plan.
+	AdoptNewSites AdoptPolicy = "NewSites"
+	// AdoptNextPhase: sites that have begun take it too, with their next phase or attempt.
+	AdoptNextPhase AdoptPolicy = "NextPhase"
+)
+
+// RegressionPolicy says what follows when a completed site no longer meets the gate of sustain.
+//
+// +kubebuilder:validation:Enum=Report;Reopen
+type RegressionPolicy string
+
+// The policies of regression.
+const (
+	// RegressionReport: the site is Regressed until it meets the gate again. It still counts as one that has passed every phase.
+	RegressionReport RegressionPolicy = "Report"
+	// RegressionReopen: the site begins another attempt at a phase, as soon as it is admitted to it.
+	RegressionReopen RegressionPolicy = "Reopen"
+)
+
+// Sustain is what follows the last phase and never ends.
+type Sustain struct {
+	// gate that a site must keep meeting. It is judged like an exit gate that began when the last phase was passed. Its guardrails and criteria alike mark a regression when they fail.
+	//
+	// +required
+	Gate LocalReference `json:"gate,omitzero"`
+
+	// onRegression says what follows when the gate fails. Unset: Report.
+	//
+	// +optional
+	OnRegression RegressionPolicy `json:"onRegression,omitempty"`
+
+	// reopens is the phase that a regressed site begins anew, with onRegression Reopen. Phases behind it stay passed. Unset: the last phase.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Reopens string `json:"reopens,omitempty"`
 }
 
 // SiteCounts counts sites by what they do. Every site is counted in exactly one of waiting, moving, held and completed.
@@ -163,114 +161,25 @@ type SiteCounts struct {
 	// +optional
 	Moving int32 `json:"moving"`
 
-	// held at an exit gate.
+	// held counts sites held at an exit gate, those whose attempt has failed, and those that are rolled back.
 	//
 	// +optional
 	Held int32 `json:"held"`
 
-	// completed counts sites that have passed every phase.
+	// completed counts sites that have passed every phase, regressed ones included.
 	//
 	// +optional
 	Completed int32 `json:"completed"`
-}
 
-// WaveState says whether a wave's sites may start.
-//
-// +kubebuilder:validation:Enum=Closed;Open;Completed
-type WaveState string
-
-// The states of a wave.
-const (
-	// WaveClosed: its barrier has not been reached.
-	WaveClosed WaveState = "Closed"
-	// WaveOpen: its sites may start.
-	WaveOpen WaveState = "Open"
-	// WaveCompleted: each of its sites has passed every phase. A wave without sites has not completed: they may be on their way.
-	WaveCompleted WaveState = "Completed"
-)
-
-// WaveStatus tells how far a wave is.
-type WaveStatus struct {
-	// name of the wave.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// state says whether its sites may start.
-	//
-	// +required
-	State WaveState `json:"state,omitempty"`
-
-	// sites counts the wave's sites.
+	// failed counts, among those held, the sites whose attempt has failed and those that are rolled back. maxFailures speaks about them.
 	//
 	// +optional
-	Sites SiteCounts `json:"sites,omitzero"`
+	Failed int32 `json:"failed"`
 
-	// message says what a closed wave waits for. Unset: the wave is not closed.
+	// regressed counts, among those completed, the sites that do not meet the gate of sustain.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	Message string `json:"message,omitempty"`
-}
-
-// KPIProgress is the state of one KPI of a success factor.
-type KPIProgress struct {
-	// name of the KPI.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// measured is true when the KPI's last measurement succeeded.
-	//
-	// +optional
-	Measured bool `json:"measured"`
-
-	// median over all measured sites, as of the last time this status was written. Unset: no site has been measured.
-	//
-	// +optional
-	Median Decimal `json:"median,omitempty"`
-
-	// unit of the median. Unset: the KPI declares none.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	Unit string `json:"unit,omitempty"`
-}
-
-// SuccessFactorProgress shows the KPIs of a success factor.
-type SuccessFactorProgress struct {
-	// name of the success factor.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// kpis of the factor.
-	//
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	KPIs []KPIProgress `json:"kpis,omitempty"`
-}
-
-// GoalProgress shows where a goal stands.
-type GoalProgress struct {
-	// name of the goal.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// successFactors of the goal.
-	//
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	SuccessFactors []SuccessFactorProgress `json:"successFactors,omitempty"`
+	Regressed int32 `json:"regressed"`
 }
 
 // CRMRolloutStatus tells how far a programme is.
@@ -314,6 +223,31 @@ type CRMRolloutStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MaxLength=1024
 	Mistakes []string `json:"mistakes,omitempty"`
+
+	// currentRevision is the name of the ControllerRevision with the plan as it is now. Unset: the plan is invalid, or has not been frozen yet.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	CurrentRevision string `json:"currentRevision,omitempty"`
+
+	// revisions are the frozen plans that are in use, the newest first. At most 10 are shown; the current one is always among them.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Revisions []RevisionStatus `json:"revisions,omitempty"`
+
+	// forecast compares planned dates with actual and expected ones. Unset: nothing is planned, and no site has begun.
+	//
+	// +optional
+	Forecast *Forecast `json:"forecast,omitempty"`
+
+	// lastHandledReconcileAt is the value of the annotation rollout.crmops.dev/requestedAt that was last acted on. Unset: nobody has asked.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 
 	// conditions are Ready, Progressing, Completed, and Stalled when the plan is invalid.
 	//

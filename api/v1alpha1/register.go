@@ -19,6 +19,8 @@ var schemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 		&MetricProvider{}, &MetricProviderList{},
 		&KPIReading{}, &KPIReadingList{},
 		&SiteRollout{}, &SiteRolloutList{},
+		&RolloutCalendar{}, &RolloutCalendarList{},
+		&RolloutDecision{}, &RolloutDecisionList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

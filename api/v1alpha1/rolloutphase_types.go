@@ -19,6 +19,21 @@ const (
 	ApplicationLevelDecisionAnalysis ApplicationLevel = "DecisionAnalysis"
 )
 
+// FailurePolicy says what follows when an attempt has failed and no other begins by itself.
+//
+// +kubebuilder:validation:Enum=Hold;RollBack;Abort
+type FailurePolicy string
+
+// The policies of failure.
+const (
+	// FailureHold: the site stays where it is and waits for a decision.
+	FailureHold FailurePolicy = "Hold"
+	// FailureRollBack: the site is rolled back: it leaves the phase, gives its slot free, and begins it again only by a decision.
+	FailureRollBack FailurePolicy = "RollBack"
+	// FailureAbort: the site stays where it is, and no site of the rollout starts a phase until a decision.
+	FailureAbort FailurePolicy = "Abort"
+)
+
 // RolloutPhaseSpec describes one step that every site goes through.
 type RolloutPhaseSpec struct {
 	// description says for people what happens in the phase. Unset: nothing is shown.
@@ -50,6 +65,37 @@ type RolloutPhaseSpec struct {
 	//
 	// +optional
 	ExitGate *LocalReference `json:"exitGate,omitempty"`
+
+	// deadline is how long an attempt at the phase may take, counted from its start. When it has not passed by then, the attempt fails. It must be longer than soak. Unset: as long as it takes.
+	//
+	// +optional
+	Deadline Duration `json:"deadline,omitempty"`
+
+	// expected is how long the phase is planned to take at a site. It is compared with what happens, and decides nothing. Unset: not planned.
+	//
+	// +optional
+	Expected Duration `json:"expected,omitempty"`
+
+	// maxAttempts is how many attempts begin by themselves, the first included. An attempt that a guardrail failed is followed by another when all guardrails are kept
+	// again, up to this number. After a missed deadline or a rejection only a decision begins another. Unset: no limit with onFailure Hold, 1 with RollBack and Abort.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
+
+	// onFailure says what follows when an attempt has failed and no other begins by itself. Unset: Hold.
+	//
+	// +optional
+	OnFailure FailurePolicy `json:"onFailure,omitempty"`
+
+	// calendars are the RolloutCalendars of the namespace that say when a site may start this phase, besides those of the rollout and of the wave. Unset: none of its own.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Calendars []LocalReference `json:"calendars,omitempty"`
 
 	// baselines are taken of a site at the moment when it starts the phase for the first time, over windows that end then, and never change afterwards.
 	// A site does not start the phase before all of them are there. Exit gates of this phase, and all gates of later ones, can compare with them. Unset: none is taken.

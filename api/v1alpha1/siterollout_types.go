@@ -16,7 +16,7 @@ const (
 
 // SiteState is where a site stands in its current phase.
 //
-// +kubebuilder:validation:Enum=Pending;Waiting;Proving;Held;Completed
+// +kubebuilder:validation:Enum=Pending;Waiting;Proving;Held;RolledBack;Completed;Regressed
 type SiteState string
 
 // The states of a site.
@@ -27,10 +27,15 @@ const (
 	SiteWaiting SiteState = "Waiting"
 	// SiteProving: the phase runs: it soaks, or its exit gate is being proved.
 	SiteProving SiteState = "Proving"
-	// SiteHeld: the soak is over and the exit gate fails, or a guardrail failed the attempt. The site goes on when its numbers recover, after a guardrail with a new attempt.
+	// SiteHeld: the soak is over and the exit gate fails, or the attempt has failed. After a failed exit gate the site goes on when its numbers recover; after a failed attempt
+	// with another one, which begins by itself or by a decision.
 	SiteHeld SiteState = "Held"
+	// SiteRolledBack: an attempt at the current phase failed and was rolled back. The site starts the phase again only by a decision.
+	SiteRolledBack SiteState = "RolledBack"
 	// SiteCompleted: every phase has been passed.
 	SiteCompleted SiteState = "Completed"
+	// SiteRegressed: every phase has been passed, and the gate of sustain fails.
+	SiteRegressed SiteState = "Regressed"
 )
 
 // SiteRolloutSpec is written by the operator, and by nobody else.
@@ -67,51 +72,18 @@ type SiteRolloutSpec struct {
 	//
 	// +optional
 	AdmittedAt *metav1.Time `json:"admittedAt,omitempty"`
-}
 
-// PhaseRecord is what happened to the site in one phase. It never changes once the phase is passed, and its baselines never change at all.
-type PhaseRecord struct {
-	// name of the phase.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// attempt is the number of times that the site has started the phase.
-	//
-	// +required
-	Attempt int32 `json:"attempt,omitempty"`
-
-	// startedAt is when the attempt began.
-	//
-	// +required
-	StartedAt metav1.Time `json:"startedAt,omitzero"`
-
-	// passedAt is when the exit gate passed. Unset: it has not.
+	// revision is the ControllerRevision with the plan by which the site starts its next phase or attempt. Unset: the site has not been admitted.
 	//
 	// +optional
-	PassedAt *metav1.Time `json:"passedAt,omitempty"`
+	// +kubebuilder:validation:MaxLength=253
+	Revision string `json:"revision,omitempty"`
 
-	// failedAt is when a guardrail failed the attempt. Unset: none has. It is cleared when the next attempt begins; the transitions tell of earlier ones.
+	// rank is the place of the site in the ranking of its wave, from 1. Unset: its wave takes sites by name, or has not ranked them.
 	//
 	// +optional
-	FailedAt *metav1.Time `json:"failedAt,omitempty"`
-
-	// baselines that were taken when the site started the phase for the first time. They never change. Unset: the phase declared none then.
-	//
-	// +optional
-	// +listType=map
-	// +listMapKey=kpi
-	// +kubebuilder:validation:MaxItems=16
-	Baselines []Baseline `json:"baselines,omitempty"`
-
-	// evidence that passed the exit gate. Unset: the phase has not been passed, or has no exit gate.
-	//
-	// +optional
-	// +listType=map
-	// +listMapKey=criterion
-	// +kubebuilder:validation:MaxItems=24
-	Evidence []Evidence `json:"evidence,omitempty"`
+	// +kubebuilder:validation:Minimum=1
+	Rank *int32 `json:"rank,omitempty"`
 }
 
 // Baseline is a site's value of a KPI from before a change, with those of its control group.
@@ -209,52 +181,6 @@ type ControlValue struct {
 	Earlier Decimal `json:"earlier,omitempty"`
 }
 
-// Transition is one step in the site's story. It never changes.
-type Transition struct {
-	// sequence counts the site's transitions from 1, without gaps.
-	//
-	// +required
-	Sequence int64 `json:"sequence,omitempty"`
-
-	// time of the step.
-	//
-	// +required
-	Time metav1.Time `json:"time,omitzero"`
-
-	// from is the state before.
-	//
-	// +required
-	From SiteState `json:"from,omitempty"`
-
-	// to is the state after.
-	//
-	// +required
-	To SiteState `json:"to,omitempty"`
-
-	// phase that the step belongs to: the one that was started, held, resumed or passed.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	Phase string `json:"phase,omitempty"`
-
-	// attempt at the phase. Unset: the phase had not started.
-	//
-	// +optional
-	Attempt int32 `json:"attempt,omitempty"`
-
-	// reason of the step, for machines.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Reason string `json:"reason,omitempty"`
-
-	// message says the same for people.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	Message string `json:"message,omitempty"`
-}
-
 // SiteRolloutStatus is the site's whole story.
 type SiteRolloutStatus struct {
 	// observedGeneration is the metadata.generation that this status speaks about.
@@ -303,6 +229,11 @@ type SiteRolloutStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Phases []PhaseRecord `json:"phases,omitempty"`
+
+	// checkpoint stands for the transitions before those that are kept. Unset: all are kept.
+	//
+	// +optional
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
 
 	// transitions are the latest 64 steps, oldest first.
 	//

@@ -207,6 +207,75 @@ type GateReport struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=24
 	Criteria []CriterionReport `json:"criteria,omitempty"`
+
+	// digest identifies what an approver sees: the site, the attempt, the plan, and the verdict on each criterion with what it asks for. An approval names it. It changes when a
+	// verdict does, and not with every measurement. Unset: the gate needs no approvals.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
+
+	// approvals that the gate needs, and who gave them. Unset: it needs none.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=role
+	// +kubebuilder:validation:MaxItems=8
+	Approvals []ApprovalReport `json:"approvals,omitempty"`
+}
+
+// ApprovalReport tells of the sign-offs of one role.
+type ApprovalReport struct {
+	// role that must approve.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Role string `json:"role,omitempty"`
+
+	// needed is the number of people who must approve.
+	//
+	// +required
+	Needed int32 `json:"needed,omitempty"`
+
+	// given are the approvals that count, and those that counted once and are void since.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=decision
+	// +kubebuilder:validation:MaxItems=16
+	Given []GivenApproval `json:"given,omitempty"`
+}
+
+// GivenApproval is an approval that was counted when it came.
+type GivenApproval struct {
+	// decision is the name of the RolloutDecision.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Decision string `json:"decision,omitempty"`
+
+	// by is the person, as the API server knows them.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=256
+	By string `json:"by,omitempty"`
+
+	// countedAt is when the operator first counted it.
+	//
+	// +required
+	CountedAt metav1.Time `json:"countedAt,omitzero"`
+
+	// digest of the evidence that the approver saw.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
+
+	// void says why the approval no longer counts. It stays void. Unset: it counts.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Void string `json:"void,omitempty"`
 }
 
 // Evidence is what passed one criterion, or kept one guardrail, when a phase was passed.

@@ -71,7 +71,7 @@ type Objects struct {
 func Resolve(rollout *v1alpha1.CRMRollout, objects Objects) Plan {
 	p := Plan{Suspended: rollout.Spec.Suspend, Through: len(rollout.Spec.Phases) - 1}
 	if rollout.Spec.MaxConcurrent != nil {
-		p.MaxConcurrent = int(*rollout.Spec.MaxConcurrent)
+		p.MaxConcurrent = rollout.Spec.MaxConcurrent.IntValue()
 	}
 	object := "CRMRollout/" + rollout.Name
 	p.resolvePhases(object, rollout, objects)

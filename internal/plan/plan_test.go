@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/gate"
@@ -37,7 +38,7 @@ func everything() (*v1alpha1.CRMRollout, plan.Objects) {
 
 func TestARolloutIsResolvedIntoAPlan(t *testing.T) {
 	rollout, objects := everything()
-	limit := int32(3)
+	limit := intstr.FromInt(3)
 	rollout.Spec.MaxConcurrent, rollout.Spec.Suspend, rollout.Spec.Through = &limit, true, "migrate"
 	p := plan.Resolve(rollout, objects)
 	if mistakes := p.AllMistakes(); len(mistakes) > 0 {

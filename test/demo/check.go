@@ -154,7 +154,7 @@ func checkConcurrency(r Record) []string {
 	if r.Plan.Rollout.Spec.MaxConcurrent == nil {
 		return []string{"the rollout has no maxConcurrent, so nothing was shown"}
 	}
-	limit := int(*r.Plan.Rollout.Spec.MaxConcurrent)
+	limit := r.Plan.Rollout.Spec.MaxConcurrent.IntValue()
 	var breaches []string
 	if r.Observed.MostInFlight > limit {
 		breaches = append(breaches, fmt.Sprintf("%d sites were seen in flight at a time, and the limit is %d", r.Observed.MostInFlight, limit))

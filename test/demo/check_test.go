@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	crmv1 "github.com/crmops/rollout-operator/api/v1alpha1"
 )
@@ -36,7 +37,7 @@ func goodRecord() Record {
 			Spec: crmv1.CRMRolloutSpec{
 				Phases:        []crmv1.LocalReference{{Name: "migrate"}, {Name: "live"}},
 				Waves:         []crmv1.Wave{{Name: "pilot"}, {Name: "group"}},
-				MaxConcurrent: pointer(int32(1)),
+				MaxConcurrent: pointer(intstr.FromInt(1)),
 			},
 			Status: crmv1.CRMRolloutStatus{Sites: crmv1.SiteCounts{Total: 3, Completed: 3}, Conditions: holds(crmv1.ConditionCompleted)},
 		},

@@ -64,7 +64,7 @@ func (s *Show) progress(story *crmv1.SiteRollout) string {
 
 func (s *Show) limit() int32 {
 	if limit := s.plan.Rollout.Spec.MaxConcurrent; limit != nil {
-		return *limit
+		return int32(limit.IntValue())
 	}
 	return int32(len(s.plan.Sites))
 }

@@ -77,8 +77,8 @@ func holding(s *scenario) {
 
 // leaving adds kiel to the pilot. There is no place for it before 28m, so it is in the control group of hq at first; when it begins the phase, its own sales leap.
 func leaving(s *scenario) {
-	places := func(n int32) func(*v1alpha1.CRMRolloutSpec) {
-		return func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = &n }
+	places := func(n int) func(*v1alpha1.CRMRolloutSpec) {
+		return func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = sites(n) }
 	}
 	declared(site("kiel", "pilot"))(s)
 	plan(places(1))(s)

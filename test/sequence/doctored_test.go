@@ -108,8 +108,7 @@ var spoilings = []spoiling{
 		s.before.Spec.AdmittedThrough, s.before.Status.Phases = "migrate", s.before.Status.Phases[:2]
 	}},
 	{"maxConcurrent", "hq is in flight as well", func(s *step) {
-		one := int32(1)
-		s.turn.rollout.Spec.MaxConcurrent = &one
+		s.turn.rollout.Spec.MaxConcurrent = sites(1)
 		s.admitsBerlin()
 		s.siteRollouts[0] = s.siteRollouts[0].DeepCopy()
 		s.siteRollouts[0].Status.Phases[2].PassedAt = nil

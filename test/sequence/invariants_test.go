@@ -33,7 +33,7 @@ func withinLimit(s step) string {
 		if r == nil || r.Spec.MaxConcurrent == nil {
 			return 1 << 30
 		}
-		return int(*r.Spec.MaxConcurrent)
+		return r.Spec.MaxConcurrent.IntValue()
 	}
 	highest := limit(s.rollout)
 	for _, c := range s.api.streams["CRMRollout"] {

@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -77,6 +78,12 @@ func programme(name string, changes ...func(*scenario)) scenario {
 }
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+
+// sites is a limit in a number of sites.
+func sites(n int) *intstr.IntOrString {
+	limit := intstr.FromInt(n)
+	return &limit
+}
 
 func threshold(t v1alpha1.Threshold) *v1alpha1.Threshold { return &t }
 

@@ -21,7 +21,7 @@ func scenarios() []scenario {
 
 // ofRestarts are about what a process knows that another has to find out.
 func ofRestarts() []scenario {
-	one := plan(func(p *v1alpha1.CRMRolloutSpec) { n := int32(1); p.MaxConcurrent = &n })
+	one := plan(func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = sites(1) })
 	aachen := create(site("aachen", "region"))
 	return []scenario{
 		programme("restarted-in-a-hold", restarted(47*minute)),
@@ -71,14 +71,14 @@ func ofNumbers() []scenario {
 
 // ofLimits are about maxConcurrent, through and suspend.
 func ofLimits() []scenario {
-	limit := func(n int32) func(*v1alpha1.CRMRolloutSpec) {
-		return func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = &n }
+	limit := func(n int) func(*v1alpha1.CRMRolloutSpec) {
+		return func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = sites(n) }
 	}
 	through := func(phase string) func(*v1alpha1.CRMRolloutSpec) {
 		return func(p *v1alpha1.CRMRolloutSpec) { p.Through = phase }
 	}
 	suspend := func(now bool) func(*v1alpha1.CRMRolloutSpec) {
-		return func(p *v1alpha1.CRMRolloutSpec) { p.Suspend = now }
+		return func(p *v1alpha1.CRMRolloutSpec) { p.Suspend = now; p.SuspendReason = "audit" }
 	}
 	more := declared(site("nice", "region"), site("oslo", "region"))
 	return []scenario{
@@ -150,7 +150,7 @@ func ofMembers() []scenario {
 		programme("moved-to-another-wave", at(50*minute, "a site moves to the wave that runs", edit("berlin", func(s *v1alpha1.RolloutSite) { s.Labels["wave"] = "pilot" })), lasting(5*hour)),
 		programme("the-last-site-of-a-wave-moves-on", declared(site("kiel", "pilot")), numbers("duplicates", "kiel", point{0, 0.05}, point{3 * hour, 0.01}),
 			at(100*minute, "the site that keeps the wave from completing moves to the next", edit("kiel", func(s *v1alpha1.RolloutSite) { s.Labels["wave"] = "region" })), lasting(5*hour)),
-		programme("removed-while-it-has-the-only-place", plan(func(p *v1alpha1.CRMRolloutSpec) { one := int32(1); p.MaxConcurrent = &one }),
+		programme("removed-while-it-has-the-only-place", plan(func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = sites(1) }),
 			at(15*minute, "the site in flight is removed", remove(site("hq", "pilot"))), at(3*hour, "it comes back", create(site("hq", "pilot"))), lasting(7*hour)),
 	}
 }

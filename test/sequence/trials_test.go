@@ -108,7 +108,7 @@ func ofGuardrails() []scenario {
 		trial("guardrail-unknown", quiet(), numbers("complaints", "hq", point{longAgo, 2}, point{18 * minute, missing}, point{33 * minute, 2})),
 		trial("restarted-while-a-guardrail-breaks", quiet(), noisy(8*minute, 32*minute), restarted(13*minute), restarted(24*minute), lasting(75*minute)),
 		trial("a-failed-attempt-keeps-its-place", quiet(), noisy(8*minute, 32*minute), declared(site("kiel", "pilot")), lasting(95*minute),
-			plan(func(p *v1alpha1.CRMRolloutSpec) { one := int32(1); p.MaxConcurrent = &one })),
+			plan(func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = sites(1) })),
 		trial("source-down-while-a-guardrail-breaks", quiet(), noisy(8*minute, 42*minute), down(13*minute, 18*minute), lasting(85*minute)),
 	}
 }
