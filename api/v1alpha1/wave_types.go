@@ -47,35 +47,39 @@ const (
 	RankLowestFirst RankOrder = "LowestFirst"
 )
 
-// RankKey is one number by which sites are ranked. Exactly one of kpi, attribute, gate and users is set.
+// RankSource says where a number comes from by which sites are ranked.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.kpi), has(self.attribute), has(self.gate), has(self.users)].filter(x, x).size() == 1",message="exactly one of kpi, attribute, gate and users must be set"
-// +kubebuilder:validation:XValidation:rule="!has(self.gate) || !has(self.order)",message="a gate ranks the best site first; leave order out"
+// +kubebuilder:validation:Enum=KPI;Attribute;Gate;Users
+type RankSource string
+
+// The sources of a ranking.
+const (
+	// RankByKPI: the latest value of a KPI.
+	RankByKPI RankSource = "KPI"
+	// RankByAttribute: the number that stands in an attribute of the RolloutSite.
+	RankByAttribute RankSource = "Attribute"
+	// RankByGate: how ready a site is for an AcceptanceGate: the weight of its criteria that pass, in percent. The gate is judged like an entry gate.
+	RankByGate RankSource = "Gate"
+	// RankByUsers: the number of users of the site.
+	RankByUsers RankSource = "Users"
+)
+
+// RankKey is one number by which sites are ranked.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.name) != (self.by == 'Users')",message="name the KPI, the attribute or the gate; Users has no name"
+// +kubebuilder:validation:XValidation:rule="self.by != 'Gate' || !has(self.order)",message="a gate ranks the best site first; leave order out"
 type RankKey struct {
-	// kpi ranks by the latest value of a KPI. Unset: another number is used.
+	// by says where the number comes from.
+	//
+	// +required
+	By RankSource `json:"by,omitempty"`
+
+	// name of the KPI, the attribute or the AcceptanceGate. Unset: by is Users.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	KPI string `json:"kpi,omitempty"`
-
-	// attribute ranks by the number that stands in an attribute of the RolloutSite. Unset: another number is used.
-	//
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Attribute string `json:"attribute,omitempty"`
-
-	// gate ranks by how ready a site is for an AcceptanceGate: the weight of its criteria that pass, in percent; the gate is judged like an entry gate. Unset: another number is used.
-	//
-	// +optional
-	Gate *LocalReference `json:"gate,omitempty"`
-
-	// users ranks by the number of users of the site. Unset: another number is used.
-	//
-	// +optional
-	// +kubebuilder:validation:Enum=true
-	Users bool `json:"users,omitempty"`
+	Name string `json:"name,omitempty"`
 
 	// order says which end comes first. Unset: for a KPI the better one, as its direction says; HighestFirst for a gate, an attribute and users.
 	//
