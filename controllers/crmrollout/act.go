@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
 )
 
 // act carries out a decision: first who leaves, then who moves or is admitted, then who joins. A write that is refused keeps no other site from its own; what
@@ -21,57 +22,59 @@ func (r *Reconciler) act(ctx context.Context, s snapshot, d decision) error {
 	for _, site := range d.members.Leave {
 		failures = append(failures, r.leave(ctx, s, site))
 	}
-	for _, c := range changes(d) {
-		failures = append(failures, r.update(ctx, s, d, c))
+	changes, joins := writes(s, d)
+	for _, c := range changes {
+		failures = append(failures, r.update(ctx, s, c))
 	}
-	admitted := admissions(d)
-	for _, m := range d.members.Join {
-		failures = append(failures, r.join(ctx, s, m.Site, m.Wave, admitted[m.Site]))
+	for _, c := range joins {
+		failures = append(failures, r.join(ctx, s, c))
 	}
 	return errors.Join(failures...)
 }
 
-// change is what a SiteRollout that exists becomes.
+// change is what the SiteRollout of a site becomes.
 type change struct {
-	site string
+	admit.Member
 	// phase that the site is admitted to; empty when it is not admitted now.
 	phase string
 }
 
-func admissions(d decision) map[string]string {
-	phases := make(map[string]string, len(d.Admissions))
+// writes returns one change for each SiteRollout that is moved, adopted or admitted, moves and adoptions first, and one for each that is created.
+func writes(s snapshot, d decision) (changes, joins []change) {
+	admitted := make(map[string]string, len(d.Admissions))
 	for _, a := range d.Admissions {
-		phases[a.Site] = a.Phase
+		admitted[a.Site] = a.Phase
 	}
-	return phases
-}
-
-// changes returns one change for each SiteRollout that is moved, adopted or admitted: moves and adoptions first.
-func changes(d decision) []change {
-	joining := map[string]bool{}
+	seen := map[string]bool{}
 	for _, m := range d.members.Join {
-		joining[m.Site] = true
+		seen[m.Site] = true
+		joins = append(joins, change{m, admitted[m.Site]})
 	}
-	admitted, seen := admissions(d), map[string]bool{}
-	var all []change
-	add := func(site string) {
-		if !seen[site] && !joining[site] {
-			seen[site] = true
-			all = append(all, change{site: site, phase: admitted[site]})
+	add := func(m admit.Member) {
+		if !seen[m.Site] {
+			seen[m.Site] = true
+			changes = append(changes, change{m, admitted[m.Site]})
 		}
 	}
 	for _, m := range d.members.Move {
-		add(m.Site)
+		add(m)
 	}
 	for _, site := range d.adopt {
-		if _, stays := d.wave[site]; stays {
-			add(site)
-		}
+		add(stays(s, site))
 	}
 	for _, a := range d.Admissions {
-		add(a.Site)
+		add(stays(s, a.Site))
 	}
-	return all
+	return changes, joins
+}
+
+// stays is a member that stays where it is.
+func stays(s snapshot, site string) admit.Member {
+	member := admit.Member{Site: site}
+	if sr := s.existing[site]; sr != nil {
+		member.Wave = sr.Spec.Wave
+	}
+	return member
 }
 
 // leave deletes the SiteRollout of a site that has not begun. If it begins at this very moment, the precondition fails and the site stays.
@@ -85,34 +88,34 @@ func (r *Reconciler) leave(ctx context.Context, s snapshot, site string) error {
 	return nil
 }
 
-// update writes the wave of a site, and the phase that it is admitted to. A site that is moved before it began loses its admission to another wave's turn.
-func (r *Reconciler) update(ctx context.Context, s snapshot, d decision, c change) error {
-	original := s.existing[c.site]
+// update writes the wave of a site, and the phase that it is admitted to.
+func (r *Reconciler) update(ctx context.Context, s snapshot, c change) error {
+	original := s.existing[c.Site]
 	changed := original.DeepCopy()
-	if changed.Spec.Wave != d.wave[c.site] && len(changed.Status.Phases) == 0 {
+	if c.LosesAdmission {
 		changed.Spec.AdmittedThrough, changed.Spec.AdmittedAt = "", nil
 	}
-	if err := r.fill(s, changed, d.wave[c.site], c.phase); err != nil {
+	if err := r.fill(s, changed, c); err != nil {
 		return err
 	}
 	patch := client.MergeFromWithOptions(original, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, changed, patch); err != nil {
 		return fmt.Errorf("patch site rollout %s: %w", changed.Name, err)
 	}
-	r.written(ctx, s, changed, c.phase)
+	r.written(ctx, s, changed, c)
 	return nil
 }
 
-func (r *Reconciler) join(ctx context.Context, s snapshot, site, wave, phase string) error {
+func (r *Reconciler) join(ctx context.Context, s snapshot, c change) error {
 	sr := &v1alpha1.SiteRollout{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.rollout.Namespace,
-			Name:      name(s.rollout, site),
-			Labels:    map[string]string{v1alpha1.LabelRollout: s.rollout.Name, v1alpha1.LabelSite: site},
+			Name:      name(s.rollout, c.Site),
+			Labels:    map[string]string{v1alpha1.LabelRollout: s.rollout.Name, v1alpha1.LabelSite: c.Site},
 		},
-		Spec: v1alpha1.SiteRolloutSpec{Rollout: s.rollout.Name, Site: site},
+		Spec: v1alpha1.SiteRolloutSpec{Rollout: s.rollout.Name, Site: c.Site},
 	}
-	if err := r.fill(s, sr, wave, phase); err != nil {
+	if err := r.fill(s, sr, c); err != nil {
 		return err
 	}
 	err := r.Client.Create(ctx, sr)
@@ -124,19 +127,19 @@ func (r *Reconciler) join(ctx context.Context, s snapshot, site, wave, phase str
 	if err != nil {
 		return fmt.Errorf("create site rollout %s: %w", sr.Name, err)
 	}
-	r.written(ctx, s, sr, phase)
+	r.written(ctx, s, sr, c)
 	return nil
 }
 
-func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, wave, phase string) error {
-	sr.Spec.Wave = wave
+func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, c change) error {
+	sr.Spec.Wave = c.Wave
 	if sr.Labels == nil {
 		sr.Labels = map[string]string{}
 	}
-	sr.Labels[v1alpha1.LabelWave] = wave
-	if phase != "" {
+	sr.Labels[v1alpha1.LabelWave] = c.Wave
+	if c.phase != "" {
 		at := metav1.NewTime(s.now)
-		sr.Spec.AdmittedThrough, sr.Spec.AdmittedAt = phase, &at
+		sr.Spec.AdmittedThrough, sr.Spec.AdmittedAt = c.phase, &at
 	}
 	if err := controllerutil.SetControllerReference(s.rollout, sr, r.Client.Scheme()); err != nil {
 		return fmt.Errorf("own site rollout %s: %w", sr.Name, err)
@@ -144,9 +147,9 @@ func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, wave, phase stri
 	return nil
 }
 
-func (r *Reconciler) written(ctx context.Context, s snapshot, sr *v1alpha1.SiteRollout, phase string) {
+func (r *Reconciler) written(ctx context.Context, s snapshot, sr *v1alpha1.SiteRollout, c change) {
 	r.ledger.enter(client.ObjectKeyFromObject(s.rollout), sr)
-	if phase != "" {
-		ctrl.LoggerFrom(ctx).Info("Site admitted", "site", sr.Spec.Site, "wave", sr.Spec.Wave, "phase", phase)
+	if c.phase != "" {
+		ctrl.LoggerFrom(ctx).Info("Site admitted", "site", sr.Spec.Site, "wave", sr.Spec.Wave, "phase", c.phase)
 	}
 }

@@ -89,5 +89,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if apierrors.IsConflict(failure) {
 		return status.Settle(ctrl.Result{}, failure) // what was seen is out of date and not worth reporting
 	}
-	return status.Settle(ctrl.Result{}, errors.Join(failure, r.report(ctx, s, d, failure)))
+	var result ctrl.Result
+	if !d.WakeAt.IsZero() {
+		result.RequeueAfter = max(d.WakeAt.Sub(r.Clock.Now()), 1)
+	}
+	return status.Settle(result, errors.Join(failure, r.report(ctx, s, d, failure)))
 }

@@ -18,6 +18,8 @@ type counts struct {
 	all    v1alpha1.SiteCounts
 	byWave map[string]*v1alpha1.SiteCounts
 	held   []string
+	// failed are those among them whose attempt has failed.
+	failed []string
 	// starting is the number of sites that were admitted and have not seen it yet. Without them a rollout would say at every border between two phases that
 	// all sites wait, and a moment later that they move.
 	starting int
@@ -27,41 +29,52 @@ type counts struct {
 
 func count(s snapshot, d decision) counts {
 	c := counts{byWave: map[string]*v1alpha1.SiteCounts{}, starting: len(d.Admissions)}
-	for site, wave := range d.wave {
-		state := v1alpha1.SitePending
-		if sr := s.existing[site]; sr != nil {
+	for i := range d.sites {
+		site, state := &d.sites[i], v1alpha1.SitePending
+		if sr := s.existing[site.Name]; sr != nil {
 			state = sr.Status.State
-			if known := admit.SiteOf(s.plan, sr); known.Admitted && !known.Running && sr.Status.ObservedGeneration != sr.Generation {
+			if site.Admitted && !site.Running && sr.Status.ObservedGeneration != sr.Generation {
 				c.starting++
 			}
 		}
-		if wave == "" {
-			c.left = append(c.left, site)
+		if site.Wave == "" {
+			c.left = append(c.left, site.Name)
 			continue
 		}
-		if c.byWave[wave] == nil {
-			c.byWave[wave] = &v1alpha1.SiteCounts{}
+		if c.byWave[site.Wave] == nil {
+			c.byWave[site.Wave] = &v1alpha1.SiteCounts{}
 		}
-		add(&c.all, state)
-		add(c.byWave[wave], state)
-		if state == v1alpha1.SiteHeld {
-			c.held = append(c.held, site)
+		for _, sum := range []*v1alpha1.SiteCounts{&c.all, c.byWave[site.Wave]} {
+			add(sum, state, site.Failed)
+		}
+		if state == v1alpha1.SiteHeld || state == v1alpha1.SiteRolledBack {
+			c.held = append(c.held, site.Name)
+		}
+		if site.Failed {
+			c.failed = append(c.failed, site.Name)
 		}
 	}
 	slices.Sort(c.held)
+	slices.Sort(c.failed)
 	slices.Sort(c.left)
 	return c
 }
 
-func add(c *v1alpha1.SiteCounts, state v1alpha1.SiteState) {
+func add(c *v1alpha1.SiteCounts, state v1alpha1.SiteState, failed bool) {
 	c.Total++
+	if failed {
+		c.Failed++
+	}
 	switch state {
 	case v1alpha1.SiteProving:
 		c.Moving++
-	case v1alpha1.SiteHeld:
+	case v1alpha1.SiteHeld, v1alpha1.SiteRolledBack:
 		c.Held++
 	case v1alpha1.SiteCompleted:
 		c.Completed++
+	case v1alpha1.SiteRegressed:
+		c.Completed++
+		c.Regressed++
 	default:
 		c.Waiting++
 	}
@@ -71,6 +84,10 @@ func waveStatuses(d decision, c counts) []v1alpha1.WaveStatus {
 	statuses := make([]v1alpha1.WaveStatus, 0, len(d.Waves))
 	for _, w := range d.Waves {
 		st := v1alpha1.WaveStatus{Name: w.Name, State: w.State, Message: v1alpha1.Clip(w.Message, v1alpha1.MaxMessage)}
+		if !w.OpensAt.IsZero() {
+			opens := metav1.NewTime(w.OpensAt)
+			st.OpensAt = &opens
+		}
 		if sites := c.byWave[w.Name]; sites != nil {
 			st.Sites = *sites
 		}
@@ -119,11 +136,13 @@ func conditions(s snapshot, d decision, counted counts, changed *v1alpha1.CRMRol
 // progress says in one reason what a rollout does or waits for, the most telling one first.
 func progress(s snapshot, d decision, c counts) (moving bool, reason, message string) {
 	sites := c.all
-	switch {
+	switch failures, past := d.Blocked[v1alpha1.ReasonTooManyFailures], d.Blocked[v1alpha1.ReasonThroughReached]; {
 	case len(s.plan.Mistakes) > 0:
 		return sites.Moving > 0, v1alpha1.ReasonPlanInvalid, "no site starts a phase until the plan is mended"
 	case sites.Total == 0:
 		return false, v1alpha1.ReasonNoSites, "no wave selects a site; check spec.waves against the labels of the sites"
+	case failures.Reason != "":
+		return sites.Moving > 0, failures.Reason, fmt.Sprintf("%d of %d sites completed; failed: %s; %s", sites.Completed, sites.Total, some(c.failed), failures.Message)
 	case sites.Held > 0:
 		return sites.Moving > 0, v1alpha1.ReasonSitesHeld, heldMessage(c)
 	case int(sites.Moving)+c.starting > 0:
@@ -131,10 +150,10 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 	case currentWave(d) == "":
 		return false, v1alpha1.ReasonAllPhasesPassed, fmt.Sprintf("all %d sites have passed every phase", sites.Total)
 	case s.plan.Suspended:
-		return false, v1alpha1.ReasonSuspended, "the rollout is suspended"
-	case d.InFlight == 0 && s.plan.Through < len(s.plan.Phases)-1:
-		block := admit.MayStart(s.plan, s.plan.Through+1)
+		block := admit.MayStart(s.plan, 0)
 		return false, block.Reason, block.Message
+	case d.InFlight == 0 && past.Reason != "":
+		return false, past.Reason, past.Message
 	}
 	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed; no site is in a phase; the current wave is %s", sites.Completed, sites.Total, currentWave(d))
 }

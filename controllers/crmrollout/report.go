@@ -100,7 +100,7 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 			continue
 		}
 		level := corev1.EventTypeNormal
-		if is.Reason == v1alpha1.ReasonSitesHeld || (kind == v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue) {
+		if is.Reason == v1alpha1.ReasonSitesHeld || is.Reason == v1alpha1.ReasonTooManyFailures || (kind == v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue) {
 			level = corev1.EventTypeWarning
 		}
 		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", status.Note(is.Message))

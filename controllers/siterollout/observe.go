@@ -120,13 +120,11 @@ func (s snapshot) admission(st v1alpha1.SiteRolloutStatus) (bool, admit.Block) {
 	if s.siteGone {
 		return site.Admitted, admit.Block{Reason: v1alpha1.ReasonSiteNotFound, Message: fmt.Sprintf("RolloutSite %q does not exist any more", s.object.Spec.Site)}
 	}
-	wave := admit.Wave{Name: s.object.Spec.Wave, State: v1alpha1.WaveClosed, Message: "the rollout has not looked at its waves yet"}
-	if len(s.rollout.Status.Waves) == 0 && site.Admitted {
-		wave.State = v1alpha1.WaveOpen // the admission came first
-	}
-	for _, w := range s.rollout.Status.Waves {
-		if w.Name == wave.Name {
-			wave.State, wave.Message = w.State, w.Message
+	wave := admit.WaveOf(s.plan, s.rollout.Status, s.object.Spec.Wave)
+	if wave.Name == "" && s.plan.Wave(s.object.Spec.Wave) != nil {
+		wave = admit.Wave{Name: s.object.Spec.Wave, State: v1alpha1.WaveClosed, Message: "the rollout has not looked at its waves yet"}
+		if len(s.rollout.Status.Waves) == 0 && site.Admitted {
+			wave.State = v1alpha1.WaveOpen // the admission came first
 		}
 	}
 	return site.Admitted, admit.Explain(s.plan, site, wave)

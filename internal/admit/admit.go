@@ -5,9 +5,8 @@
 package admit
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/plan"
@@ -27,25 +26,31 @@ type Site struct {
 	Running bool
 	// Begun is true when the site has started a phase, ever.
 	Begun bool
+	// Failed is true when its attempt has failed and no other has begun, or when it is rolled back.
+	Failed bool
+	// Passed is, for each phase from the first up to the one that it has not passed, when it had passed that phase and every one before it.
+	Passed []time.Time
 }
 
 // SiteOf returns what admission needs to know of a site.
 func SiteOf(p plan.Plan, sr *v1alpha1.SiteRollout) Site {
-	return Site{
-		Name:     sr.Spec.Site,
-		Wave:     sr.Spec.Wave,
-		Next:     p.Next(sr.Status.Phases),
-		Admitted: admitted(p, sr),
-		Running:  slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil && p.IndexOf(r.Name) >= 0 }),
-		Begun:    len(sr.Status.Phases) > 0,
+	site := Site{
+		Name:   sr.Spec.Site,
+		Wave:   sr.Spec.Wave,
+		Next:   p.Next(sr.Status.Phases),
+		Begun:  len(sr.Status.Phases) > 0,
+		Failed: sr.Status.State == v1alpha1.SiteRolledBack,
+		Passed: p.Passed(sr.Status.Phases),
 	}
-}
-
-// admitted reports whether a site may start its next phase. Only an admission to that very phase counts: the plan may have gained a phase in front of the one that
-// the site was admitted to, and nobody has given it a place for that.
-func admitted(p plan.Plan, sr *v1alpha1.SiteRollout) bool {
-	next := p.Next(sr.Status.Phases)
-	return next < len(p.Phases) && p.Phases[next].Name == sr.Spec.AdmittedThrough
+	for i := range sr.Status.Phases {
+		if r := &sr.Status.Phases[i]; r.PassedAt == nil && p.IndexOf(r.Name) >= 0 {
+			site.Running = true
+			site.Failed = site.Failed || r.FailedAt != nil
+		}
+	}
+	// Only an admission to that very phase counts: the plan may have gained a phase in front of the one that the site was admitted to, and nobody has given it a place for that.
+	site.Admitted = site.Next < len(p.Phases) && p.Phases[site.Next].Name == sr.Spec.AdmittedThrough
+	return site
 }
 
 // inFlight reports whether the site takes up a slot: it may start a phase, or is in one.
@@ -59,16 +64,6 @@ type Admission struct {
 	Phase string
 }
 
-// Wave tells whether a wave's sites may start.
-type Wave struct {
-	// Name of the wave.
-	Name string
-	// State of the wave.
-	State v1alpha1.WaveState
-	// Message says what a closed wave waits for.
-	Message string
-}
-
 // Decision is what may happen now.
 type Decision struct {
 	// Admissions in the order in which slots were given.
@@ -77,6 +72,10 @@ type Decision struct {
 	Waves []Wave
 	// InFlight is the number of sites that take up a slot once the admissions are made.
 	InFlight int
+	// Blocked is, for each reason why sites of a wave wait, what the first of them is told.
+	Blocked map[string]Block
+	// WakeAt is when a wave opens by itself; zero when none does.
+	WakeAt time.Time
 }
 
 // Block is why a site may not start its next phase. The zero Block is none.
@@ -89,25 +88,30 @@ type Block struct {
 
 // Decide gives free slots to sites: first to those that have begun, the furthest first, so that a site that was begun gets finished; then in the order of
 // waves, then of names.
-func Decide(p plan.Plan, sites []Site) Decision {
-	decision := Decision{Waves: waves(p, sites)}
-	for _, s := range sites {
-		if s.inFlight() {
-			decision.InFlight++
-		}
-	}
-	states := make(map[string]Wave, len(decision.Waves))
+func Decide(p plan.Plan, sites []Site, now time.Time) Decision {
+	counted := count(p, sites)
+	decision := Decision{Waves: waves(p, sites, counted, now), InFlight: counted.all.inFlight, Blocked: map[string]Block{}}
 	for _, w := range decision.Waves {
-		states[w.Name] = w
+		if decision.WakeAt.IsZero() || (!w.OpensAt.IsZero() && w.OpensAt.Before(decision.WakeAt)) {
+			decision.WakeAt = w.OpensAt
+		}
 	}
 	for _, s := range candidates(p, sites) {
-		free := p.MaxConcurrent == 0 || decision.InFlight < p.MaxConcurrent
-		if block := blocked(p, s, states[s.Wave], free); block.Reason != "" {
+		var wave Wave
+		if index, known := counted.index[s.Wave]; known {
+			wave = decision.Waves[index]
+		}
+		block := blocked(p, *s, wave, counted.free(p, s.Wave))
+		if block.Reason == "" {
+			decision.Admissions = append(decision.Admissions, Admission{Site: s.Name, Phase: p.Phases[s.Next].Name})
+			counted.fly(s.Wave)
 			continue
 		}
-		decision.Admissions = append(decision.Admissions, Admission{Site: s.Name, Phase: p.Phases[s.Next].Name})
-		decision.InFlight++
+		if _, told := decision.Blocked[block.Reason]; !told && wave.Name != "" {
+			decision.Blocked[block.Reason] = block
+		}
 	}
+	decision.InFlight = counted.all.inFlight
 	return decision
 }
 
@@ -126,7 +130,7 @@ func MayStart(p plan.Plan, phase int) Block {
 	case len(p.Mistakes) > 0:
 		return Block{v1alpha1.ReasonPlanInvalid, "the rollout's plan is invalid: " + plan.Sentences(p.Mistakes)}
 	case p.Suspended:
-		return Block{v1alpha1.ReasonSuspended, "the rollout is suspended"}
+		return Block{v1alpha1.ReasonSuspended, suspendedMessage(p)}
 	case phase > p.Through:
 		return Block{v1alpha1.ReasonThroughReached, fmt.Sprintf("the rollout goes through phase %s for now", p.Phases[p.Through].Name)}
 	case len(p.Phases[phase].StartMistakes()) > 0:
@@ -135,59 +139,31 @@ func MayStart(p plan.Plan, phase int) Block {
 	return Block{}
 }
 
+func suspendedMessage(p plan.Plan) string {
+	if p.SuspendReason == "" {
+		return "the rollout is suspended"
+	}
+	return "the rollout is suspended: " + p.SuspendReason
+}
+
 // blocked asks every question that admission depends on, the more lasting ones first.
 func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
-	if s.Wave == "" || wave.Name == "" {
+	planned := p.Wave(s.Wave)
+	if planned == nil || wave.Name == "" {
 		return Block{v1alpha1.ReasonNotInWave, "no wave of the rollout selects this site any more"}
 	}
 	if block := MayStart(p, s.Next); block.Reason != "" {
 		return block
 	}
-	if !s.Begun && wave.State == v1alpha1.WaveClosed {
+	switch {
+	case s.Next > planned.Through:
+		return Block{v1alpha1.ReasonThroughReached, fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[planned.Through].Name)}
+	case !s.Begun && wave.State == v1alpha1.WaveClosed:
 		return Block{v1alpha1.ReasonWaitingForWave, wave.Message}
-	}
-	if !free {
-		return Block{v1alpha1.ReasonWaitingForSlot, slotMessage(p)}
+	case !s.Begun && wave.TooManyFailures:
+		return Block{v1alpha1.ReasonTooManyFailures, wave.Message}
+	case !free:
+		return Block{v1alpha1.ReasonWaitingForSlot, slotMessage(p, *planned)}
 	}
 	return Block{}
-}
-
-func slotMessage(p plan.Plan) string {
-	if p.MaxConcurrent == 0 {
-		return "the site is about to be admitted"
-	}
-	if p.MaxConcurrent == 1 {
-		return "the rollout lets one site be in a phase at a time; this one gets the place when it is its turn"
-	}
-	return fmt.Sprintf("the rollout lets %d sites be in a phase at a time; this one gets a place when it is its turn", p.MaxConcurrent)
-}
-
-// candidates returns the sites that have a phase to start and are not admitted to it, in the order in which they get slots.
-func candidates(p plan.Plan, sites []Site) []Site {
-	order := make(map[string]int, len(p.Waves))
-	for i, w := range p.Waves {
-		order[w.Name] = i
-	}
-	var waiting []Site
-	for _, s := range sites {
-		if s.Next < len(p.Phases) && !s.inFlight() {
-			waiting = append(waiting, s)
-		}
-	}
-	slices.SortFunc(waiting, func(a, b Site) int {
-		return cmp.Or(
-			-cmp.Compare(rank(a.Begun), rank(b.Begun)),
-			-cmp.Compare(a.Next, b.Next),
-			cmp.Compare(order[a.Wave], order[b.Wave]),
-			cmp.Compare(a.Name, b.Name),
-		)
-	})
-	return waiting
-}
-
-func rank(begun bool) int {
-	if begun {
-		return 1
-	}
-	return 0
 }

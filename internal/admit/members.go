@@ -14,6 +14,8 @@ type Member struct {
 	Site string
 	// Wave that the site is in; empty when no wave selects it any more.
 	Wave string
+	// LosesAdmission is true when the site was admitted as one of another wave and has not begun: this one has its own barrier.
+	LosesAdmission bool
 }
 
 // Membership is how the SiteRollouts of a rollout have to change so that they match its sites.
@@ -24,6 +26,32 @@ type Membership struct {
 	Move []Member
 	// Leave are sites that have not begun and that no wave selects any more, by name.
 	Leave []string
+}
+
+// Sites returns what admission needs to know of every site that is in the rollout once a membership is made true.
+func (m Membership) Sites(p plan.Plan, existing map[string]*v1alpha1.SiteRollout) []Site {
+	moved, left := make(map[string]Member, len(m.Move)), make(map[string]bool, len(m.Leave))
+	for _, member := range m.Move {
+		moved[member.Site] = member
+	}
+	for _, site := range m.Leave {
+		left[site] = true
+	}
+	sites := make([]Site, 0, len(existing)+len(m.Join))
+	for name, sr := range existing {
+		if left[name] {
+			continue
+		}
+		site := SiteOf(p, sr)
+		if member, moves := moved[name]; moves {
+			site.Wave, site.Admitted = member.Wave, site.Admitted && !member.LosesAdmission
+		}
+		sites = append(sites, site)
+	}
+	for _, member := range m.Join {
+		sites = append(sites, Site{Name: member.Site, Wave: member.Wave})
+	}
+	return sites
 }
 
 // Members compares the sites that the waves select with the SiteRollouts that exist, by name of the site.
@@ -45,7 +73,7 @@ func Members(p plan.Plan, sites []*v1alpha1.RolloutSite, existing map[string]*v1
 		case wave == "" && len(sr.Status.Phases) == 0:
 			m.Leave = append(m.Leave, site)
 		case wave != sr.Spec.Wave:
-			m.Move = append(m.Move, Member{Site: site, Wave: wave})
+			m.Move = append(m.Move, Member{Site: site, Wave: wave, LosesAdmission: len(sr.Status.Phases) == 0})
 		}
 	}
 	bySite := func(a, b Member) int { return cmp.Compare(a.Site, b.Site) }

@@ -23,12 +23,7 @@ func (p *Plan) resolvePhases(object string, rollout *v1alpha1.CRMRollout, object
 	if rollout.Spec.Through == "" {
 		return
 	}
-	if through := p.IndexOf(rollout.Spec.Through); through >= 0 {
-		p.Through = through
-	} else {
-		p.Mistakes = append(p.Mistakes, invalid(object, "spec.through",
-			fmt.Sprintf("%q is not one of spec.phases", rollout.Spec.Through), "name one of them or leave the field out"))
-	}
+	p.Through = p.resolvePhaseName(object, "spec.through", rollout.Spec.Through)
 }
 
 // ResolvePhase resolves a phase with its gates, their KPIs and every mistake in them.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -21,10 +22,14 @@ type Plan struct {
 	Waves []Wave
 	// Through is the index of the last phase that sites may start.
 	Through int
-	// MaxConcurrent is the greatest number of sites in flight; 0 for no limit.
-	MaxConcurrent int
+	// MaxConcurrent is the greatest number of sites in flight; nil for no limit.
+	MaxConcurrent *Limit
+	// MaxFailures is how many sites may be failed before no other site begins; nil for no limit.
+	MaxFailures *Limit
 	// Suspended keeps sites from starting a phase.
 	Suspended bool
+	// SuspendReason says why, for people.
+	SuspendReason string
 	// Mistakes in the rollout itself. While there are any, no site starts a phase.
 	Mistakes []Mistake
 }
@@ -53,8 +58,26 @@ type Wave struct {
 	Name string
 	// Selector of its sites, to be applied to SiteLabels.
 	Selector labels.Selector
-	// After is the name of the wave that must have completed; empty for none.
-	After string
+	// After is the barrier that opens the wave; nil for a wave that is open at once.
+	After *Barrier
+	// Through is the index of the last phase that its sites may start, where the plan's Through does not come first.
+	Through int
+	// MaxConcurrent is the greatest number of its sites in flight; nil for no limit of its own.
+	MaxConcurrent *Limit
+	// MaxFailures is how many of its sites may be failed before no other one begins; nil for no limit of its own.
+	MaxFailures *Limit
+}
+
+// Barrier is what must have happened before a wave opens.
+type Barrier struct {
+	// Wave whose sites must have come far enough.
+	Wave string
+	// Phase is the index of the phase that they must have passed, with every one before it.
+	Phase int
+	// AtLeast is how many of them must have; nil for all.
+	AtLeast *Limit
+	// Soak is how long the wave stays closed after that.
+	Soak time.Duration
 }
 
 // Objects are what a rollout can refer to: the objects of its namespace, by name.
@@ -69,11 +92,10 @@ type Objects struct {
 
 // Resolve turns a rollout into a plan. It always returns one: what could not be resolved carries its mistakes.
 func Resolve(rollout *v1alpha1.CRMRollout, objects Objects) Plan {
-	p := Plan{Suspended: rollout.Spec.Suspend, Through: len(rollout.Spec.Phases) - 1}
-	if rollout.Spec.MaxConcurrent != nil {
-		p.MaxConcurrent = rollout.Spec.MaxConcurrent.IntValue()
-	}
+	p := Plan{Suspended: rollout.Spec.Suspend, SuspendReason: rollout.Spec.SuspendReason, Through: len(rollout.Spec.Phases) - 1}
 	object := "CRMRollout/" + rollout.Name
+	p.MaxConcurrent = p.resolveLimit(object, "spec.maxConcurrent", rollout.Spec.MaxConcurrent, 1)
+	p.MaxFailures = p.resolveLimit(object, "spec.maxFailures", rollout.Spec.MaxFailures, 0)
 	p.resolvePhases(object, rollout, objects)
 	p.resolveWaves(object, rollout)
 	p.checkGoals(object, rollout, objects)
@@ -118,17 +140,45 @@ func (p Phase) StartMistakes() []Mistake {
 // Next returns the position of the phase that a site is in or comes to: the one that runs, wherever the plan has put it meanwhile, else the first that it has not passed,
 // len(p.Phases) when it has passed them all.
 func (p Plan) Next(records []v1alpha1.PhaseRecord) int {
-	passed := make(map[string]bool, len(records))
-	for _, r := range records {
-		passed[r.Name] = r.PassedAt != nil
-		if running := p.IndexOf(r.Name); r.PassedAt == nil && running >= 0 {
+	for i := range records {
+		if running := p.IndexOf(records[i].Name); records[i].PassedAt == nil && running >= 0 {
 			return running
 		}
 	}
-	for i, phase := range p.Phases {
-		if !passed[phase.Name] {
+	for i := range p.Phases {
+		if passedAt(records, p.Phases[i].Name) == nil {
 			return i
 		}
 	}
 	return len(p.Phases)
+}
+
+// Passed returns, for each phase from the first up to the one that a site has not passed, when it had passed that phase and every one before it.
+func (p Plan) Passed(records []v1alpha1.PhaseRecord) []time.Time {
+	var passed []time.Time
+	var latest time.Time
+	for i := range p.Phases {
+		at := passedAt(records, p.Phases[i].Name)
+		if at == nil {
+			break
+		}
+		if at.After(latest) {
+			latest = at.Time
+		}
+		if passed == nil {
+			passed = make([]time.Time, 0, len(p.Phases))
+		}
+		passed = append(passed, latest)
+	}
+	return passed
+}
+
+// passedAt returns when a phase was passed, nil when it was not.
+func passedAt(records []v1alpha1.PhaseRecord, phase string) *metav1.Time {
+	for i := range records {
+		if records[i].Name == phase {
+			return records[i].PassedAt
+		}
+	}
+	return nil
 }

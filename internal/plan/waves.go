@@ -19,7 +19,7 @@ func (p *Plan) resolveWaves(object string, rollout *v1alpha1.CRMRollout) {
 			p.Mistakes = append(p.Mistakes, invalid(object, field, "the name stands twice", "give each wave a name of its own"))
 		}
 		known[source.Name] = true
-		wave := Wave{Name: source.Name, Selector: labels.Nothing()}
+		wave := Wave{Name: source.Name, Selector: labels.Nothing(), Through: len(p.Phases) - 1}
 		if selector, err := metav1.LabelSelectorAsSelector(source.Selector); err != nil {
 			p.Mistakes = append(p.Mistakes, invalid(object, field+".selector", err.Error(), "correct the selector"))
 		} else {
@@ -27,13 +27,40 @@ func (p *Plan) resolveWaves(object string, rollout *v1alpha1.CRMRollout) {
 		}
 		switch {
 		case source.After != nil:
-			wave.After = source.After.Wave
+			wave.After = p.resolveBarrier(object, field+".after", *source.After)
 		case i > 0:
-			wave.After = rollout.Spec.Waves[i-1].Name
+			wave.After = &Barrier{Wave: rollout.Spec.Waves[i-1].Name, Phase: len(p.Phases) - 1}
+		}
+		wave.MaxConcurrent = p.resolveLimit(object, field+".maxConcurrent", source.MaxConcurrent, 1)
+		wave.MaxFailures = p.resolveLimit(object, field+".maxFailures", source.MaxFailures, 0)
+		if source.Through != "" {
+			wave.Through = p.resolvePhaseName(object, field+".through", source.Through)
 		}
 		p.Waves = append(p.Waves, wave)
 	}
 	p.checkOrder(object, known)
+}
+
+func (p *Plan) resolveBarrier(object, field string, source v1alpha1.WaveBarrier) *Barrier {
+	barrier := Barrier{Wave: source.Wave, Phase: len(p.Phases) - 1, AtLeast: p.resolveLimit(object, field+".atLeast", source.AtLeast, 1)}
+	if source.Phase != "" {
+		barrier.Phase = p.resolvePhaseName(object, field+".phase", source.Phase)
+	}
+	soak, err := source.Soak.Parse()
+	if err != nil {
+		p.Mistakes = append(p.Mistakes, invalid(object, field+".soak", err.Error(), remedyDuration))
+	}
+	barrier.Soak = soak
+	return &barrier
+}
+
+// resolvePhaseName returns the position of a phase that a field names, and that of the last phase when there is none of that name.
+func (p *Plan) resolvePhaseName(object, field, phase string) int {
+	if index := p.IndexOf(phase); index >= 0 {
+		return index
+	}
+	p.Mistakes = append(p.Mistakes, invalid(object, field, fmt.Sprintf("%q is not one of spec.phases", phase), "name one of them or leave the field out"))
+	return len(p.Phases) - 1
 }
 
 // checkOrder finds barriers that name no wave, and waves that wait for each other. Each wave waits for at most one other,
@@ -41,10 +68,13 @@ func (p *Plan) resolveWaves(object string, rollout *v1alpha1.CRMRollout) {
 func (p *Plan) checkOrder(object string, known map[string]bool) {
 	after := map[string]string{}
 	for _, w := range p.Waves {
-		after[w.Name] = w.After
-		if w.After != "" && !known[w.After] {
+		if w.After == nil {
+			continue
+		}
+		after[w.Name] = w.After.Wave
+		if !known[w.After.Wave] {
 			p.Mistakes = append(p.Mistakes, invalid(object, fmt.Sprintf("spec.waves[name=%s].after.wave", w.Name),
-				fmt.Sprintf("%q is not one of spec.waves", w.After), "name one of them"))
+				fmt.Sprintf("%q is not one of spec.waves", w.After.Wave), "name one of them"))
 		}
 	}
 	reported := map[string]bool{}
@@ -83,6 +113,16 @@ func SiteLabels(site *v1alpha1.RolloutSite) labels.Set {
 		}
 	}
 	return set
+}
+
+// Wave returns a wave by its name; nil when the plan has none of that name.
+func (p Plan) Wave(name string) *Wave {
+	for i := range p.Waves {
+		if p.Waves[i].Name == name {
+			return &p.Waves[i]
+		}
+	}
+	return nil
 }
 
 // WaveOf returns the name of the first wave that selects a site, or "" when none does.
