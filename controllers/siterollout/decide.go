@@ -17,10 +17,16 @@ const maxSteps = 4
 // decision is what happens to a site now: the steps that change something, and where the site stands after them.
 type decision struct {
 	status  v1alpha1.SiteRolloutStatus
-	changes []advance.Step
+	changes []taken
 	last    advance.Step
 	// captured is when the values were captured that baselines could be taken from; zero when there were none.
 	captured map[plan.Baseline]time.Time
+}
+
+// taken is a step that changed something, with the transition that records it.
+type taken struct {
+	advance.Step
+	recorded v1alpha1.Transition
 }
 
 // decide takes steps until the site stays where it is. It asks the rules and does nothing itself; numbers are looked up in memory, and the sites of a control group in the cache.
@@ -54,7 +60,7 @@ func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
 		if d.last.Change == nil {
 			break
 		}
-		d.changes = append(d.changes, d.last)
+		d.changes = append(d.changes, taken{Step: d.last, recorded: d.status.Transitions[len(d.status.Transitions)-1]})
 	}
 	return d, failed
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/advance"
 	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/record"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -94,13 +95,15 @@ func newerNumbers(old, current v1alpha1.SiteRolloutStatus) bool {
 	return false
 }
 
-// tell says what happened in an event and in the log, in the words of the step itself.
-func (r *Reconciler) tell(ctx context.Context, sr *v1alpha1.SiteRollout, step advance.Step) {
+// tell says what happened in an event and in the log, in the words of the step itself. Both carry the number of the step and the beginning of its hash, so that who keeps them
+// can tell later whether the record is still what it was.
+func (r *Reconciler) tell(ctx context.Context, sr *v1alpha1.SiteRollout, step taken) {
 	kind := corev1.EventTypeNormal
 	if step.State == v1alpha1.SiteHeld {
 		kind = corev1.EventTypeWarning
 	}
-	r.Events.Eventf(sr, nil, kind, step.Change.Reason, "Advance", "%s", status.Note(step.Change.Message))
+	sequence, hash := step.recorded.Sequence, record.Short(step.recorded.Hash)
+	r.Events.Eventf(sr, nil, kind, step.Change.Reason, "Advance", "%s (step %d, hash %s)", status.Note(step.Change.Message), sequence, hash)
 	ctrl.LoggerFrom(ctx).Info("Site moved", "rollout", sr.Spec.Rollout, "site", sr.Spec.Site, "phase", step.Change.Phase,
-		"state", step.State, "reason", step.Change.Reason, "message", step.Change.Message)
+		"state", step.State, "reason", step.Change.Reason, "message", step.Change.Message, "step", sequence, "hash", hash)
 }

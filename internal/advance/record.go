@@ -6,12 +6,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/record"
 )
 
 // Record writes a step into a copy of a status. Conditions and observedGeneration are not its business.
 func Record(status v1alpha1.SiteRolloutStatus, step Step, now time.Time) v1alpha1.SiteRolloutStatus {
 	next := *status.DeepCopy()
 	if step.Change != nil {
+		now = notBefore(status.Transitions, now)
 		recordPhase(&next, *step.Change, now)
 		recordTransition(&next, status.State, step, now)
 	}
@@ -23,6 +25,14 @@ func Record(status v1alpha1.SiteRolloutStatus, step Step, now time.Time) v1alpha
 	}
 	bound(&next)
 	return next
+}
+
+// notBefore returns the time of a step, which never lies before the one before it: the operator may have moved to a machine whose clock is behind.
+func notBefore(steps []v1alpha1.Transition, now time.Time) time.Time {
+	if count := len(steps); count > 0 && now.Before(steps[count-1].Time.Time) {
+		return steps[count-1].Time.Time
+	}
+	return now
 }
 
 func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Time) {
@@ -45,26 +55,21 @@ func recordTransition(status *v1alpha1.SiteRolloutStatus, from v1alpha1.SiteStat
 		from = v1alpha1.SitePending
 	}
 	transition := v1alpha1.Transition{
-		Sequence: 1,
-		Time:     metav1.NewTime(now),
-		From:     from,
-		To:       step.State,
-		Phase:    step.Change.Phase,
-		Reason:   step.Change.Reason,
-		Message:  v1alpha1.Clip(step.Change.Message, v1alpha1.MaxMessage),
+		Time:           metav1.NewTime(now),
+		From:           from,
+		To:             step.State,
+		Phase:          step.Change.Phase,
+		Reason:         step.Change.Reason,
+		Message:        v1alpha1.Clip(step.Change.Message, v1alpha1.MaxMessage),
+		EvidenceDigest: record.Digest(step.Change.Evidence),
 	}
 	for _, r := range status.Phases {
 		if r.Name == step.Change.Phase {
-			transition.Attempt = r.Attempt
+			transition.Attempt, transition.Revision = r.Attempt, r.Revision
 		}
 	}
-	if count := len(status.Transitions); count > 0 {
-		transition.Sequence = status.Transitions[count-1].Sequence + 1
-	}
-	status.Transitions = append(status.Transitions, transition)
-	if surplus := len(status.Transitions) - v1alpha1.MaxTransitions; surplus > 0 {
-		status.Transitions = status.Transitions[surplus:]
-	}
+	record.Append(status, transition)
+	record.Fold(status, len(status.Transitions)-v1alpha1.MaxTransitions)
 }
 
 func stamp(t time.Time) *metav1.Time {

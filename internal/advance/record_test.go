@@ -12,6 +12,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/advance"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
+	"github.com/crmops/rollout-operator/internal/record"
 )
 
 func TestAStoryFromJoiningToCompletionIsRecordedWithoutAGap(t *testing.T) {
@@ -62,6 +63,7 @@ func TestAStepIsWrittenIntoACopy(t *testing.T) {
 	before := running(stateProving)
 	before.Transitions = []v1alpha1.Transition{{Sequence: 7, To: stateProving}}
 	before.Gate = &v1alpha1.GateReport{Name: "accepted"}
+	before.Phases[0].Revision = "crm-1"
 	given := *before.DeepCopy()
 	step := advance.Step{State: stateWaiting, Phase: "golive", Reason: v1alpha1.ReasonPhasePassed, Message: "passed", NextLook: at(9),
 		Change: &advance.Change{Reason: v1alpha1.ReasonPhasePassed, Message: "passed", Phase: "migrate", Passes: true, Evidence: []v1alpha1.Evidence{{Criterion: "used"}}}}
@@ -71,10 +73,12 @@ func TestAStepIsWrittenIntoACopy(t *testing.T) {
 	}
 	want := v1alpha1.SiteRolloutStatus{
 		State: stateWaiting, CurrentPhase: "golive", Reason: v1alpha1.ReasonPhasePassed, Message: "passed", NextLook: stamp(9),
-		Phases: []v1alpha1.PhaseRecord{{Name: "migrate", Attempt: 1, StartedAt: *stamp(0), PassedAt: stamp(5), Evidence: []v1alpha1.Evidence{{Criterion: "used"}}}},
+		Phases: []v1alpha1.PhaseRecord{{Name: "migrate", Attempt: 1, StartedAt: *stamp(0), Revision: "crm-1", PassedAt: stamp(5), Evidence: []v1alpha1.Evidence{{Criterion: "used"}}}},
 		Transitions: []v1alpha1.Transition{{Sequence: 7, To: stateProving},
-			{Sequence: 8, Time: *stamp(5), From: stateProving, To: stateWaiting, Phase: "migrate", Attempt: 1, Reason: v1alpha1.ReasonPhasePassed, Message: "passed"}},
+			{Sequence: 8, Time: *stamp(5), From: stateProving, To: stateWaiting, Phase: "migrate", Attempt: 1, Revision: "crm-1", Reason: v1alpha1.ReasonPhasePassed, Message: "passed",
+				EvidenceDigest: record.Digest([]v1alpha1.Evidence{{Criterion: "used"}})}},
 	}
+	want.Transitions[1].Hash = record.Hash("", want.Transitions[1])
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
@@ -114,6 +118,18 @@ func TestTheStoryKeepsItsLatestTransitionsAndCountsOn(t *testing.T) {
 		if want := int64(steps - v1alpha1.MaxTransitions + i + 1); tr.Sequence != want {
 			t.Fatalf("transition %d has sequence %d, want %d", i, tr.Sequence, want)
 		}
+	}
+	if report := record.Verify(status); len(report.Faults) > 0 || report.Steps != steps || status.Checkpoint.Sequence != 6 {
+		t.Errorf("checkpoint %+v, report %+v", status.Checkpoint, report)
+	}
+}
+
+func TestAStepNeverLiesBeforeTheOneBeforeIt(t *testing.T) {
+	status := running(stateProving)
+	status.Transitions = []v1alpha1.Transition{{Sequence: 1, Time: *stamp(9), To: stateProving}}
+	got := advance.Record(status, advance.Step{State: stateWaiting, Change: &advance.Change{Reason: v1alpha1.ReasonPhasePassed, Phase: "migrate", Passes: true}}, at(5))
+	if step := got.Transitions[1]; !step.Time.Equal(stamp(9)) || !got.Phases[0].PassedAt.Equal(stamp(9)) {
+		t.Errorf("the clock was set back by four minutes, and the phase passed at %s, in a step of %s", got.Phases[0].PassedAt, step.Time)
 	}
 }
 

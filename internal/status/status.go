@@ -19,8 +19,8 @@ import (
 // maxConditionMessage is the limit of metav1.Condition, less a margin.
 const maxConditionMessage = 4096
 
-// maxNote is the limit of the API for an event's note, less a margin.
-const maxNote = 1000
+// maxNote is the limit of the API for an event's note, less a margin for what stands behind it: the number and the hash of a step.
+const maxNote = 960
 
 // Note shortens a message to what an event may say.
 func Note(message string) string { return v1alpha1.Clip(message, maxNote) }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/record"
 )
 
 func on(minutes int) metav1.Time { return metav1.NewTime(began.Add(time.Duration(minutes) * minute)) }
@@ -52,10 +53,12 @@ func innocent() *step {
 	st.Phases[2].PassedAt, st.State, st.CurrentPhase = passedOn(70), v1alpha1.SiteCompleted, ""
 	tell(v1alpha1.SiteCompleted, v1alpha1.ReasonPhasePassed)
 	berlin := &v1alpha1.SiteRollout{ObjectMeta: named("crm.berlin"), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: "berlin", Wave: "region"}}
-	return &step{before: before, after: after, scene: scene{
+	s := &step{before: before, after: after, scene: scene{
 		turn: &turn{request: request{ofMoves, types.NamespacedName{}}, rollout: clone(rollout), sites: []v1alpha1.RolloutSite{*site("hq", "pilot"), *site("berlin", "region")}},
 		now:  on(70).Time, api: a, rollout: rollout, siteRollouts: []*v1alpha1.SiteRollout{after, berlin},
 	}}
+	s.chain()
+	return s
 }
 
 // admitsBerlin turns the step into the admission of berlin to its first phase.
@@ -77,6 +80,7 @@ func (s *step) migrates() {
 	s.after.Status.Transitions = s.after.Status.Transitions[:5]
 	s.after.Status.State, s.after.Status.CurrentPhase = v1alpha1.SiteWaiting, "golive"
 	s.after.Status.Phases[1].Evidence = []v1alpha1.Evidence{{Criterion: "records", KPI: "duplicates", SampleTime: on(55), MetSince: passedOn(25)}}
+	s.chain()
 	s.now = on(55).Time
 	for m := 0; m <= 55; m += 5 {
 		s.log = append(s.log, reading{kpi: "duplicates", query: "duplicates", at: on(m).Time, values: map[string]float64{"hq": 0.01}})
@@ -102,6 +106,35 @@ var spoilings = []spoiling{
 	{"transitions are told once, in order and for good", "one is lost", func(s *step) { s.after.Status.Transitions = s.after.Status.Transitions[:6] }},
 	{"transitions are told once, in order and for good", "one is told twice", func(s *step) {
 		s.after.Status.Transitions = append(s.after.Status.Transitions, s.after.Status.Transitions[6])
+	}},
+	{"transitions are told once, in order and for good", "one is lost behind a checkpoint that does not stand for it", func(s *step) {
+		record.Fold(&s.after.Status, 2)
+		s.after.Status.Transitions = s.after.Status.Transitions[1:]
+	}},
+	{"transitions are told once, in order and for good", "a checkpoint stands for another", func(s *step) {
+		record.Fold(&s.after.Status, 2)
+		s.after.Status.Checkpoint.Hash = "another"
+	}},
+	{"transitions are told once, in order and for good", "a checkpoint is gone", func(s *step) {
+		record.Fold(&s.before.Status, 2)
+		s.after.Status.Transitions = s.after.Status.Transitions[2:]
+	}},
+	{"transitions are told once, in order and for good", "a checkpoint changes", func(s *step) {
+		record.Fold(&s.before.Status, 2)
+		record.Fold(&s.after.Status, 2)
+		s.after.Status.Checkpoint.Time = on(1)
+	}},
+	{"", "the oldest are folded", func(s *step) { record.Fold(&s.after.Status, 3) }},
+	{"the record of every site verifies", "a step has no hash", func(s *step) { s.after.Status.Transitions[6].Hash = "" }},
+	{"the record of every site verifies", "a step is hashed without the one before it", func(s *step) {
+		last := &s.after.Status.Transitions[6]
+		last.Hash = record.Hash("", *last)
+	}},
+	{"the record of every site verifies", "the evidence is another", then((*step).migrates, func(s *step) { s.after.Status.Phases[1].Evidence[0].Value = "0.011" })},
+	{"the record of every site verifies", "a step goes back in time", func(s *step) {
+		last := &s.after.Status.Transitions[6]
+		last.Time, s.after.Status.Phases[2].PassedAt = on(54), passedOn(54)
+		last.Hash = record.Hash(s.after.Status.Transitions[5].Hash, *last)
 	}},
 	{"the state agrees with the records", "completed with a phase that runs", func(s *step) { s.after.Status.Phases[2].PassedAt = nil }},
 	{"a site starts only the phase that it is admitted to", "it is admitted to less", func(s *step) {

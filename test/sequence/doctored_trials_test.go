@@ -37,6 +37,7 @@ func (s *step) trying(accepted v1alpha1.AcceptanceGateSpec, changes ...func(*sce
 		s.after.Status.Phases[0].Evidence = append(s.after.Status.Phases[0].Evidence, e)
 	}
 	s.after.Status.Transitions = append(s.after.Status.Transitions, v1alpha1.Transition{Sequence: 5, From: v1alpha1.SiteProving, To: v1alpha1.SiteCompleted, Reason: v1alpha1.ReasonPhasePassed})
+	s.chain()
 	s.scene = scene{
 		turn: &turn{request: request{ofMoves, types.NamespacedName{}}, rollout: clone(rollout), sites: []v1alpha1.RolloutSite{*site("hq", "pilot")}},
 		now:  on(60).Time, api: a, rollout: rollout, siteRollouts: []*v1alpha1.SiteRollout{s.after},
@@ -86,6 +87,7 @@ func (s *step) became(was, is v1alpha1.PhaseRecord, told int, state v1alpha1.Sit
 	s.before.Status.Phases, s.after.Status.Phases = []v1alpha1.PhaseRecord{was}, []v1alpha1.PhaseRecord{is}
 	s.before.Status.Transitions, s.after.Status.Transitions = transitions[:told], transitions[:told+1]
 	s.after.Status.State, s.after.Status.CurrentPhase = state, "golive"
+	s.chain()
 }
 
 // fails makes the step the one in which the first attempt fails.
@@ -111,6 +113,7 @@ func (s *step) startsTrial() {
 func (s *step) startsAsItIs() {
 	s.became(v1alpha1.PhaseRecord{}, v1alpha1.PhaseRecord{Attempt: 1, StartedAt: on(0)}, 1, v1alpha1.SiteProving)
 	s.before.Status.Phases, s.before.Status.State = nil, v1alpha1.SiteWaiting
+	s.chain()
 	s.until(0)
 }
 

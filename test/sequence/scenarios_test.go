@@ -42,6 +42,15 @@ func ofRestarts() []scenario {
 	}
 }
 
+// flickering makes every second number of a site's records bad for a while.
+func flickering(site string, from, until time.Duration) func(*scenario) {
+	points := []point{{0, 0.01}}
+	for at := from; at < until; at += 10 * minute {
+		points = append(points, point{at - 2*minute, 0.05}, point{at + 3*minute, 0.01})
+	}
+	return numbers("duplicates", site, points...)
+}
+
 // bad makes a site's records bad for a while.
 func bad(site string, from, until time.Duration) func(*scenario) {
 	return numbers("duplicates", site, point{0, 0.01}, point{from, 0.05}, point{until, 0.01})
@@ -66,6 +75,7 @@ func ofNumbers() []scenario {
 				s.numbers["uptime"] = map[string][]point{"": {{0, 0.999}}, "hq": {{0, 0.9}, {83 * minute, 0.999}}}
 			}),
 		programme("source-down-at-the-end-of-a-soak", down(17*minute, 28*minute)),
+		programme("a-story-longer-than-is-kept", without[*v1alpha1.RolloutSite]("berlin"), without[*v1alpha1.RolloutSite]("lyon"), flickering("hq", 35*minute, 6*hour), lasting(7*hour)),
 	}
 }
 
