@@ -242,6 +242,8 @@ type Approval struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.guardrails) || !has(self.criteria) || self.guardrails.all(g, !self.criteria.exists(c, c.name == g.name))",message="the names of criteria and guardrails must differ; rename one"
 // +kubebuilder:validation:XValidation:rule="has(self.score) == (has(self.criteria) && self.criteria.exists(c, has(c.importance) && c.importance == 'Weighted'))",message="score and criteria with importance Weighted need each other; set both or neither"
 // +kubebuilder:validation:XValidation:rule="has(self.guardrails) || has(self.approvals) || !has(self.criteria) || self.criteria.size() == 0 || self.criteria.exists(c, !has(c.importance) || c.importance != 'Advisory')",message="a gate whose criteria are all Advisory would pass everything; make one Required or Weighted"
+// +kubebuilder:validation:XValidation:rule="!has(self.approvals) || self.approvals.map(a, has(a.count) ? a.count : 1).sum() <= 16",message="a gate asks for at most 16 approvals in all; lower the counts or leave roles out"
+// +kubebuilder:validation:XValidation:rule="!has(self.fourEyes) || !self.fourEyes || has(self.approvals)",message="fourEyes speaks about approvals, and there are none; add approvals or leave fourEyes out"
 type AcceptanceGateSpec struct {
 	// description says for people what the gate is about. Unset: nothing is shown.
 	//
@@ -250,7 +252,7 @@ type AcceptanceGateSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
 
-	// criteria to judge. A required one that fails fails the gate; one that waits makes it wait. Unset: the gate has guardrails only.
+	// criteria to judge. A required one that fails fails the gate; one that waits makes it wait. Unset: the gate has guardrails or approvals only.
 	//
 	// +optional
 	// +listType=map

@@ -145,13 +145,13 @@ const (
 const (
 	// ReasonPending: Unknown. The site has not come to the phase and attempt that the decision names, or has not been looked at since.
 	ReasonPending = "Pending"
-	// ReasonCounted: True. The approval counts.
+	// ReasonCounted: True. The decision counts, and has its effect when the rest is there: the criteria, the other approvals, the end of the soak, or the next attempt.
 	ReasonCounted = "Counted"
 	// ReasonApplied: True. The decision has had its effect; the transition that it caused names it.
 	ReasonApplied = "Applied"
 	// ReasonExpired: False. The decision expired before it had an effect.
 	ReasonExpired = "Expired"
-	// ReasonVoid: False. New failing evidence came after the approval.
+	// ReasonVoid: False. New failing evidence came after the approval, or the gate asks for something else since.
 	ReasonVoid = "Void"
 	// ReasonOtherEvidence: False. The digest that the approval names is not that of the evidence as it was when the approval came.
 	ReasonOtherEvidence = "OtherEvidence"
@@ -159,9 +159,10 @@ const (
 	ReasonOtherAttempt = "OtherAttempt"
 	// ReasonCountedAlready: False. The same person has approved in this role already or, with fourEyes, in another.
 	ReasonCountedAlready = "CountedAlready"
-	// ReasonNotNeeded: False. The gate asks for no approval in this role, or the action does nothing where the site stands.
+	// ReasonNotNeeded: False. The gate asks for no approval in this role, or for no further one, or the action does nothing where the site stands.
 	ReasonNotNeeded = "NotNeeded"
-	// ReasonPolicyMissing: Unknown. The admission policy that enforces who may decide is not installed, so no decision counts.
+	// ReasonPolicyMissing: Unknown. The admission policy that enforces who may decide is not there or does not deny, so no decision counts. False: it was not there yet
+	// when the decision was made, so nobody checked who made it.
 	ReasonPolicyMissing = "PolicyMissing"
 )
 

@@ -28,12 +28,12 @@ type PhaseRecord struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// attempt is the number of times that the site has started the phase.
+	// attempt is the number of times that the site has started the phase. Unset: a decision skipped the phase before the site had started it.
 	//
-	// +required
+	// +optional
 	Attempt int32 `json:"attempt,omitempty"`
 
-	// startedAt is when the attempt began.
+	// startedAt is when the attempt began, or when the phase was skipped before that.
 	//
 	// +required
 	StartedAt metav1.Time `json:"startedAt,omitzero"`
@@ -70,7 +70,8 @@ type PhaseRecord struct {
 	// +optional
 	RolledBackAt *metav1.Time `json:"rolledBackAt,omitempty"`
 
-	// baselines that were taken when the site started the phase for the first time. They never change. Unset: the phase declared none then.
+	// baselines that were taken when the site started the phase for the first time. They never change, unless a decision has one recaptured for the next attempt.
+	// Unset: the phase declared none then.
 	//
 	// +optional
 	// +listType=map

@@ -13,7 +13,7 @@ type DecisionAction string
 const (
 	// DecisionApprove: a sign-off that a gate asks for, in a role.
 	DecisionApprove DecisionAction = "Approve"
-	// DecisionReject: the attempt fails, whatever its gate says, in a role.
+	// DecisionReject: the attempt fails, whatever its exit gate says, in a role.
 	DecisionReject DecisionAction = "Reject"
 	// DecisionWaive: the gate that the site stands at counts as passed for this attempt, in a role.
 	DecisionWaive DecisionAction = "Waive"
@@ -35,6 +35,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.action != 'Approve' || (has(self.gateDigest) && has(self.site))",message="an approval names one site and, in gateDigest, the digest that the approver saw in status.gate.digest of its SiteRollout"
 // +kubebuilder:validation:XValidation:rule="self.action == 'Approve' || !has(self.gateDigest)",message="only an approval has a gateDigest"
 // +kubebuilder:validation:XValidation:rule="(self.action == 'Recapture') == has(self.kpi)",message="Recapture needs the kpi whose baseline is to be taken anew; the other actions have none"
+// +kubebuilder:validation:XValidation:rule="self.attempt > 0 || self.action in ['Approve', 'Waive', 'Skip']",message="attempt 0 is before the first attempt, where there is nothing to reject, retry, roll back or recapture; name the attempt that status.phases of the SiteRollout shows"
 type RolloutDecisionSpec struct {
 	// rollout is the CRMRollout, in the same namespace.
 	//

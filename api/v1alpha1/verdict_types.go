@@ -190,7 +190,7 @@ type GateReport struct {
 	// +kubebuilder:validation:MaxLength=128
 	SiteID string `json:"siteID,omitempty"`
 
-	// verdict over all criteria.
+	// verdict over all criteria, and over the approvals that the gate needs: it waits while one of them is missing.
 	//
 	// +required
 	Verdict Verdict `json:"verdict,omitempty"`
@@ -200,7 +200,7 @@ type GateReport struct {
 	// +optional
 	Score *int32 `json:"score,omitempty"`
 
-	// criteria in the order of the gate, and after them its guardrails.
+	// criteria in the order of the gate, and after them its guardrails. Unset: the gate has approvals only, or cannot be judged now and keeps what is known of its approvals.
 	//
 	// +optional
 	// +listType=map
@@ -208,8 +208,14 @@ type GateReport struct {
 	// +kubebuilder:validation:MaxItems=24
 	Criteria []CriterionReport `json:"criteria,omitempty"`
 
-	// digest identifies what an approver sees: the site, the attempt, the plan, and the verdict on each criterion with what it asks for. An approval names it. It changes when a
-	// verdict does, and not with every measurement. Unset: the gate needs no approvals.
+	// setbacks is how often the gate came to fail since the attempt began. It is a part of digest, so that nobody approves what they saw before. Unset: it never failed, or needs
+	// no approvals.
+	//
+	// +optional
+	Setbacks int32 `json:"setbacks,omitempty"`
+
+	// digest identifies what an approver sees: the site, the attempt, the plan, the setbacks, and the verdict on each criterion with what it asks for. An approval names it. It
+	// changes when a verdict does, and not with every measurement. Unset: the gate needs no approvals, or cannot be judged now.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
@@ -222,6 +228,11 @@ type GateReport struct {
 	// +listMapKey=role
 	// +kubebuilder:validation:MaxItems=8
 	Approvals []ApprovalReport `json:"approvals,omitempty"`
+
+	// fourEyes is true when a person counts in one role only.
+	//
+	// +optional
+	FourEyes bool `json:"fourEyes,omitempty"`
 }
 
 // ApprovalReport tells of the sign-offs of one role.
@@ -237,7 +248,7 @@ type ApprovalReport struct {
 	// +required
 	Needed int32 `json:"needed,omitempty"`
 
-	// given are the approvals that count, and those that counted once and are void since.
+	// given are the approvals that were looked at: those that count, and those that do not any more, or never did. Of the latter the oldest go when there are too many.
 	//
 	// +optional
 	// +listType=map
@@ -246,7 +257,7 @@ type ApprovalReport struct {
 	Given []GivenApproval `json:"given,omitempty"`
 }
 
-// GivenApproval is an approval that was counted when it came.
+// GivenApproval is an approval that the operator has looked at. What it found then stays: an approval that does not count never will.
 type GivenApproval struct {
 	// decision is the name of the RolloutDecision.
 	//
@@ -260,10 +271,10 @@ type GivenApproval struct {
 	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by,omitempty"`
 
-	// countedAt is when the operator first counted it.
+	// seenAt is when the operator first looked at it.
 	//
 	// +required
-	CountedAt metav1.Time `json:"countedAt,omitzero"`
+	SeenAt metav1.Time `json:"seenAt,omitzero"`
 
 	// digest of the evidence that the approver saw.
 	//
@@ -271,11 +282,17 @@ type GivenApproval struct {
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`
 
-	// void says why the approval no longer counts. It stays void. Unset: it counts.
+	// reason why the approval does not count, for machines: Void, OtherEvidence or Expired. Unset: it counts.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Reason string `json:"reason,omitempty"`
+
+	// message says the same for people. Unset: it counts.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
-	Void string `json:"void,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // Evidence is what passed one criterion, or kept one guardrail, when a phase was passed.

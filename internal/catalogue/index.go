@@ -12,7 +12,7 @@ import (
 
 // Indexes of the cache.
 const (
-	// FieldRollout finds SiteRollouts by the rollout that they belong to.
+	// FieldRollout finds SiteRollouts by the rollout that they belong to, and RolloutDecisions by the one that they are about.
 	FieldRollout = "spec.rollout"
 	// FieldSite finds SiteRollouts by the site that moves, and KPIReadings by the site that they are for.
 	FieldSite = "spec.site"
@@ -22,6 +22,8 @@ const (
 	FieldKPI = "spec.kpi"
 	// FieldMoment finds KPIReadings by KPI, site and observation time together.
 	FieldMoment = "moment"
+	// FieldAbout finds RolloutDecisions by the site or the wave that they are about.
+	FieldAbout = "about"
 )
 
 // Index is one index of the cache.
@@ -42,6 +44,9 @@ func Indexes() []Index {
 	reading := func(value func(*v1alpha1.KPIReading) string) client.IndexerFunc {
 		return func(o client.Object) []string { return []string{value(o.(*v1alpha1.KPIReading))} }
 	}
+	decision := func(value func(*v1alpha1.RolloutDecision) string) client.IndexerFunc {
+		return func(o client.Object) []string { return []string{value(o.(*v1alpha1.RolloutDecision))} }
+	}
 	return []Index{
 		{&v1alpha1.SiteRollout{}, FieldRollout, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Rollout })},
 		{&v1alpha1.SiteRollout{}, FieldSite, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Site })},
@@ -49,6 +54,8 @@ func Indexes() []Index {
 		{&v1alpha1.KPIReading{}, FieldKPI, reading(func(r *v1alpha1.KPIReading) string { return r.Spec.KPI })},
 		{&v1alpha1.KPIReading{}, FieldSite, reading(func(r *v1alpha1.KPIReading) string { return r.Spec.Site })},
 		{&v1alpha1.KPIReading{}, FieldMoment, reading(moment)},
+		{&v1alpha1.RolloutDecision{}, FieldRollout, decision(func(d *v1alpha1.RolloutDecision) string { return d.Spec.Rollout })},
+		{&v1alpha1.RolloutDecision{}, FieldAbout, decision(about)},
 	}
 }
 
@@ -56,6 +63,18 @@ func Indexes() []Index {
 func moment(r *v1alpha1.KPIReading) string {
 	return fmt.Sprintf("%s/%s/%d", r.Spec.KPI, r.Spec.Site, r.Spec.ObservedAt.Unix())
 }
+
+// about is the site or the wave of a rollout that a decision is about. Names of objects have no slashes.
+func about(d *v1alpha1.RolloutDecision) string {
+	if d.Spec.Site != "" {
+		return aboutSite(d.Spec.Rollout, d.Spec.Site)
+	}
+	return aboutWave(d.Spec.Rollout, d.Spec.Wave)
+}
+
+func aboutSite(rollout, site string) string { return rollout + "/site/" + site }
+
+func aboutWave(rollout, wave string) string { return rollout + "/wave/" + wave }
 
 // AddIndexes adds every index to a cache. It is to be called once, before the cache starts.
 func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {

@@ -7,7 +7,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/crmops/rollout-operator/config/admission"
 )
 
 // The rules of every role are the same whichever way the operator is installed.
@@ -25,6 +29,7 @@ func TestChartAndKustomizeGiveTheSamePermissions(t *testing.T) {
 		{"leader election", [2]string{"Role", "crm-rollout-leader-election"}, [2]string{"Role", "crm-rollout-operator-leader-election"}, [2]string{"Role", "crm-rollout-operator-leader-election"}},
 		{"questions about readers of metrics", [2]string{"ClusterRole", "crm-rollout-metrics-auth"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-auth"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-auth"}},
 		{"readers of metrics", [2]string{"ClusterRole", "crm-rollout-metrics-reader"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-reader"}, [2]string{"ClusterRole", "crm-rollout-operator-metrics-reader"}},
+		{"looking for the admission policy", [2]string{"ClusterRole", "crm-rollout-policy-reader"}, [2]string{"ClusterRole", "crm-rollout-operator-policy-reader"}, [2]string{"ClusterRole", "crm-rollout-operator-policy-reader"}},
 		{"viewer", [2]string{"ClusterRole", "crm-rollout-viewer"}, [2]string{"ClusterRole", "crm-rollout-viewer"}, [2]string{"ClusterRole", "crm-rollout-viewer"}},
 		{"editor", [2]string{"ClusterRole", "crm-rollout-editor"}, [2]string{"ClusterRole", "crm-rollout-editor"}, [2]string{"ClusterRole", "crm-rollout-editor"}},
 	}
@@ -61,6 +66,34 @@ func TestChartAndKustomizeAggregateTheSameRoles(t *testing.T) {
 		if diff := cmp.Diff(aggregation(kustomize(t, "config/default")), aggregation(helmTemplate(t))); diff != "" {
 			t.Errorf("%s: chart (+) and Kustomize (-) differ:\n%s", name, diff)
 		}
+	}
+}
+
+// Who may decide is asked in the same words, under the same name, and the operator knows these words.
+func TestChartAndKustomizeInstallTheAdmissionPolicyThatTheOperatorWants(t *testing.T) {
+	wanted, bound, err := admission.Wanted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for how, r := range map[string]rendering{"Kustomize": kustomize(t, "config/default"), "the chart": helmTemplate(t), "the chart for namespaces": helmTemplate(t, "--set=watchNamespaces={north}")} {
+		for _, want := range []client.Object{wanted, bound} {
+			kind := want.GetObjectKind().GroupVersionKind().Kind
+			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := r.one(t, kind, admission.Name)
+			if diff := cmp.Diff(content["spec"], got.Object["spec"]); diff != "" {
+				t.Errorf("%s of %s (+) and the one that is built in (-) differ:\n%s", kind, how, diff)
+			}
+			if got.GetNamespace() != "" {
+				t.Errorf("%s of %s is put into namespace %s, and belongs to none", kind, how, got.GetNamespace())
+			}
+		}
+	}
+	without := helmTemplate(t, "--set=admissionPolicy.create=false")
+	if left := without.ofKind("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"); len(left) > 0 {
+		t.Errorf("admissionPolicy.create=false leaves %d objects", len(left))
 	}
 }
 

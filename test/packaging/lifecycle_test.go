@@ -48,7 +48,7 @@ func TestReleaseLifecycle(t *testing.T) {
 	if _, err := s.helm(t, second...); err == nil || !strings.Contains(err.Error(), "cannot be imported") {
 		t.Errorf("a second release with definitions: got %v, want a refusal", err)
 	}
-	s.mustHelm(t, append(second, "--set=crds.install=false,userRoles.create=false")...)
+	s.mustHelm(t, append(second, "--set=crds.install=false,userRoles.create=false,admissionPolicy.create=false")...)
 	s.mustHelm(t, "uninstall", "crm-two", "--namespace=second")
 
 	// A definition that is being deleted still answers for a moment, so it is asked whether it is.

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/crmops/rollout-operator/config/admission"
 )
 
 const (
@@ -57,6 +59,7 @@ func TestOperatorHasTheLeastPrivilege(t *testing.T) {
 		"manager":         r.rules(t, "ClusterRole", "crm-rollout-manager"),
 		"leader election": r.rules(t, "Role", "crm-rollout-leader-election"),
 		"metrics auth":    r.rules(t, "ClusterRole", "crm-rollout-metrics-auth"),
+		"policy reader":   r.rules(t, "ClusterRole", "crm-rollout-policy-reader"),
 	}
 	// Nothing else is bound to it.
 	if bound := len(r.ofKind("ClusterRoleBinding", "RoleBinding")); bound != len(roles) {
@@ -103,6 +106,8 @@ func TestPeoplesRolesCoverEveryKind(t *testing.T) {
 	r := kustomize(t, "config/default")
 	kinds := r.plurals(t)
 	owned := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return kind == operated })
+	// Who could delete decisions could take back those of others.
+	kept := slices.DeleteFunc(slices.Clone(owned), func(kind string) bool { return kind == "rolloutdecisions" })
 	tests := []struct {
 		role string
 		verb string
@@ -119,8 +124,8 @@ func TestPeoplesRolesCoverEveryKind(t *testing.T) {
 		{"crm-rollout-editor", "create", owned},
 		{"crm-rollout-editor", "update", owned},
 		{"crm-rollout-editor", "patch", owned},
-		{"crm-rollout-editor", "delete", owned},
-		{"crm-rollout-editor", "deletecollection", owned},
+		{"crm-rollout-editor", "delete", kept},
+		{"crm-rollout-editor", "deletecollection", kept},
 	}
 	for _, test := range tests {
 		var got []string
@@ -130,6 +135,9 @@ func TestPeoplesRolesCoverEveryKind(t *testing.T) {
 			}
 		}
 		slices.Sort(got)
+		if slices.Contains(got, "*") {
+			t.Errorf("%s may %s everything of the group, and so decide everything", test.role, test.verb)
+		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s may %s (+), want (-):\n%s", test.role, test.verb, diff)
 		}
@@ -149,6 +157,17 @@ func needs(kinds []string, namespace string) []access {
 		all = append(all, access{"patch", group, kind, "status", namespace})
 		for _, verb := range reading {
 			all = append(all, access{verb, group, kind, "", namespace})
+		}
+	}
+	return all
+}
+
+// policies are what the operator reads of the cluster's admission policies: the one that decisions rest on.
+func policies(name string) []named {
+	var all []named
+	for _, resource := range []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"} {
+		for _, verb := range reading {
+			all = append(all, named{access{verb, "admissionregistration.k8s.io", resource, "", ""}, name})
 		}
 	}
 	return all
@@ -199,10 +218,23 @@ func TestAuthorizerGrantsTheOperatorWhatItNeeds(t *testing.T) {
 	lease := func(namespace string) access {
 		return access{"update", "coordination.k8s.io", "leases", "", namespace}
 	}
+	// seen is what the operator may read of admission policies, however it is installed.
+	seen := func(t *testing.T, user string) {
+		t.Helper()
+		for _, a := range policies(admission.Name) {
+			eventually(t, fmt.Sprintf("%s may %+v", user, a), func() bool { return s.mayNamed(t, user, a) })
+		}
+		for _, a := range append(policies("another"), policies("")...) {
+			if s.mayNamed(t, user, a) {
+				t.Errorf("%s may %+v", user, a)
+			}
+		}
+	}
 	t.Run("in the whole cluster", func(t *testing.T) {
 		s.mustKubectl(t, kustomize(t, "config/default").text, "apply", "-f", "-")
 		user := "system:serviceaccount:" + systemNamespace + ":crm-rollout-operator"
 		s.expect(t, user, slices.Concat(needs(kinds, "west"), questions, []access{lease(systemNamespace)}), append(refused("west"), lease("west")))
+		seen(t, user)
 	})
 	t.Run("in some namespaces", func(t *testing.T) {
 		r := helmTemplate(t, "--namespace=crm-one", "--set=watchNamespaces={north,south},crds.install=false,userRoles.create=false")
@@ -212,6 +244,7 @@ func TestAuthorizerGrantsTheOperatorWhatItNeeds(t *testing.T) {
 		denied := append(refused("north"), needs(kinds, "west")...)
 		denied = append(denied, needs(kinds, "crm-one")...)
 		s.expect(t, user, slices.Concat(allowed, questions, []access{lease("crm-one")}), append(denied, lease("north")))
+		seen(t, user)
 	})
 }
 
@@ -236,9 +269,17 @@ func TestPeoplesRolesAggregate(t *testing.T) {
 	write := access{"patch", group, operated, "", "north"}
 	judge := access{"patch", group, operated, "status", "north"}
 	elsewhere := access{"create", group, "crmrollouts", "", systemNamespace}
-	s.expect(t, "vera", []access{read}, []access{plan, write, judge, elsewhere})
-	s.expect(t, "edda", []access{read, plan}, []access{write, judge, elsewhere})
-	s.expect(t, "ada", []access{read, plan}, []access{write, judge, elsewhere})
+	propose := access{"create", group, "rolloutdecisions", "", "north"}
+	mayNot := []access{write, judge, elsewhere, {"delete", group, "rolloutdecisions", "", "north"}, {"patch", group, "rolloutdecisions", "status", "north"}}
+	for _, verb := range []string{"approve", "reject", "waive"} {
+		mayNot = append(mayNot, access{verb, group, "acceptancegates", "data-owner", "north"})
+	}
+	for _, verb := range []string{"retry", "rollback", "skip", "recapture"} {
+		mayNot = append(mayNot, access{verb, group, operated, "", "north"})
+	}
+	s.expect(t, "vera", []access{read}, append(mayNot, plan, propose))
+	s.expect(t, "edda", []access{read, plan, propose}, mayNot)
+	s.expect(t, "ada", []access{read, plan, propose}, mayNot)
 }
 
 // withNamespace returns the text of the rendering after a namespace that it needs.

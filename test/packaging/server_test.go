@@ -124,10 +124,22 @@ type access struct {
 // may asks the API server whether a user may do something.
 func (s *server) may(t *testing.T, user string, a access) bool {
 	t.Helper()
+	return s.mayNamed(t, user, named{a, ""})
+}
+
+// named is an access to one object, or with an empty name to all of them.
+type named struct {
+	access
+	name string
+}
+
+// mayNamed asks the API server whether a user may do something to an object.
+func (s *server) mayNamed(t *testing.T, user string, a named) bool {
+	t.Helper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user,
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: a.verb, Group: a.group, Resource: a.resource, Subresource: a.subresource, Namespace: a.namespace,
+			Verb: a.verb, Group: a.group, Resource: a.resource, Subresource: a.subresource, Namespace: a.namespace, Name: a.name,
 		},
 	}}
 	if err := s.Create(t.Context(), review); err != nil {

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -25,7 +27,8 @@ import (
 // kinds are the kinds that the operator watches, in the order in which they are delivered when the order is fixed.
 var kinds = []client.Object{
 	&v1alpha1.MetricProvider{}, &v1alpha1.KPI{}, &v1alpha1.AcceptanceGate{}, &v1alpha1.RolloutPhase{},
-	&v1alpha1.RolloutSite{}, &v1alpha1.CRMRollout{}, &v1alpha1.SiteRollout{},
+	&v1alpha1.RolloutSite{}, &v1alpha1.CRMRollout{}, &v1alpha1.SiteRollout{}, &v1alpha1.RolloutDecision{},
+	&admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
 }
 
 func kindOf(o any) string { return reflect.TypeOf(o).Elem().Name() }
@@ -92,12 +95,15 @@ func newQuickAPI() *api {
 	return a
 }
 
-// Create creates an object with a UID of its own.
+// Create creates an object with a UID of its own, now unless it says otherwise.
 func (a *api) Create(ctx context.Context, o client.Object, options ...client.CreateOption) error {
 	return a.write(ctx, o, func() error {
 		a.uids++
 		o.SetUID(types.UID(fmt.Sprintf("uid-%d", a.uids)))
 		o.SetGeneration(1)
+		if stamped := o.GetCreationTimestamp(); stamped.IsZero() {
+			o.SetCreationTimestamp(metav1.NewTime(a.clock().Truncate(time.Second)))
+		}
 		return a.WithWatch.Create(ctx, o, options...)
 	})
 }

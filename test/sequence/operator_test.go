@@ -20,6 +20,7 @@ import (
 	"github.com/crmops/rollout-operator/controllers/definition"
 	measuring "github.com/crmops/rollout-operator/controllers/kpi"
 	"github.com/crmops/rollout-operator/controllers/metricprovider"
+	"github.com/crmops/rollout-operator/controllers/rolloutdecision"
 	"github.com/crmops/rollout-operator/controllers/siterollout"
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
@@ -36,6 +37,7 @@ const (
 	ofSites     = "rolloutsite"
 	ofRollouts  = "crmrollout"
 	ofMoves     = "siterollout"
+	ofDecisions = "rolloutdecision"
 )
 
 // request is a reconcile to run.
@@ -91,6 +93,7 @@ func start(c *cache, s surroundings) *operator {
 		ofGates:     checker(definition.Gates),
 		ofSites:     checker(definition.Sites),
 		ofMoves:     o.moves,
+		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Clock: s.clock},
 		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Budget: budget, Events: s.events, Clock: s.clock},
 	}
 	return o
@@ -139,6 +142,11 @@ var watches = []watch{
 	{"AcceptanceGate", respecified, ofMoves, every("SiteRollout")},
 	{"KPI", respecified, ofMoves, every("SiteRollout")},
 	{"RolloutSite", func(change) bool { return false }, ofMoves, siteRollouts(catalogue.FieldSite)},
+	{"RolloutDecision", always, ofDecisions, itself},
+	{"SiteRollout", toldOfMore, ofDecisions, decisionsAbout},
+	{"CRMRollout", respecified, ofDecisions, openDecisions},
+	{"ValidatingAdmissionPolicy", respecified, ofDecisions, openDecisions},
+	{"ValidatingAdmissionPolicyBinding", respecified, ofDecisions, openDecisions},
 }
 
 // asked returns the reconciles that a change asks for. Objects that come or go pass every predicate of the operator.
@@ -199,6 +207,50 @@ func wavesChangedOrRespecified(c change) bool {
 		return states
 	}
 	return respecified(c) || !reflect.DeepEqual(waves(c.old), waves(c.now))
+}
+
+// toldOfMore lets through what is more than a measurement.
+func toldOfMore(c change) bool {
+	story := func(o client.Object) string {
+		sr := o.(*v1alpha1.SiteRollout)
+		text := fmt.Sprint(sr.Spec.Wave, sr.Status.State, sr.Status.CurrentPhase, sr.Status.Phases, len(sr.Status.Transitions))
+		if g := sr.Status.Gate; g != nil {
+			text += fmt.Sprint(g.Name, g.Role, g.Digest, g.FourEyes, g.Approvals)
+		}
+		return text
+	}
+	return story(c.old) != story(c.now)
+}
+
+func decisionsAbout(o *operator, about client.Object) []types.NamespacedName {
+	sr := about.(*v1alpha1.SiteRollout)
+	followed := map[string]bool{}
+	for _, t := range sr.Status.Transitions {
+		for _, by := range t.Deciders {
+			followed[by.Decision] = true
+		}
+	}
+	return o.known("RolloutDecision", func(object client.Object) bool {
+		d := object.(*v1alpha1.RolloutDecision)
+		concerned := d.Spec.Rollout == sr.Spec.Rollout && (d.Spec.Site == sr.Spec.Site || (d.Spec.Wave != "" && d.Spec.Wave == sr.Spec.Wave))
+		return concerned && (!settled(d) || (followed[d.Name] && effect(d) != v1alpha1.ReasonApplied))
+	})
+}
+
+func openDecisions(o *operator, _ client.Object) []types.NamespacedName {
+	return o.known("RolloutDecision", func(d client.Object) bool { return !settled(d.(*v1alpha1.RolloutDecision)) })
+}
+
+// effect is the reason of a decision's Effective condition.
+func effect(d *v1alpha1.RolloutDecision) string {
+	if found := meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionEffective); found != nil {
+		return found.Reason
+	}
+	return ""
+}
+
+func settled(d *v1alpha1.RolloutDecision) bool {
+	return effect(d) == v1alpha1.ReasonApplied || meta.IsStatusConditionTrue(d.Status.Conditions, v1alpha1.ConditionStalled)
 }
 
 func itself(_ *operator, o client.Object) []types.NamespacedName {

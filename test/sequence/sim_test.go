@@ -12,12 +12,14 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	policies "github.com/crmops/rollout-operator/config/admission"
 	"github.com/crmops/rollout-operator/internal/provider"
 )
 
@@ -84,13 +86,24 @@ func newSim(s scenario, a *api, chance *rand.Rand) *sim {
 	}}
 	sim.api.clock, sim.api.wrote = sim.clock.Now, sim.wrote
 	sim.api.fault = sim.fault
-	for _, o := range s.objects {
+	for _, o := range append(admissionPolicy(), s.objects...) {
 		if err := sim.api.Create(context.Background(), clone(o)); err != nil {
 			panic(err)
 		}
 	}
 	sim.boot(func(string) int { return 0 })
 	return sim
+}
+
+// admissionPolicy is what decisions rest on. It has been there for long.
+func admissionPolicy() []client.Object {
+	policy, binding, err := policies.Wanted()
+	must(err)
+	objects := []client.Object{policy.DeepCopy(), binding.DeepCopy()}
+	for _, o := range objects {
+		o.SetCreationTimestamp(metav1.NewTime(began.Add(-24 * time.Hour)))
+	}
+	return objects
 }
 
 // boot starts a process of the operator. Its cache may lack the last changes.
