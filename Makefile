@@ -22,6 +22,7 @@ ASSETS = KUBEBUILDER_ASSETS=$$(hack/controlplane.sh); export KUBEBUILDER_ASSETS
 PROMETHEUS_BINARY = PROMETHEUS=$$(hack/prometheus.sh); export PROMETHEUS
 HELM_BINARY = HELM=$$(hack/tool.sh helm); export HELM
 MANAGER_BINARY = MANAGER=$(CURDIR)/bin/manager; export MANAGER
+PLUGIN_BINARY = PLUGIN=$(CURDIR)/bin/kubectl-crm_rollout; export PLUGIN
 
 ##@ Everyday
 
@@ -30,8 +31,8 @@ help: ## Print this.
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the manager into bin/manager.
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/manager ./cmd/manager
+build: ## Build the manager and the plugin of kubectl into bin.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/manager ./cmd/kubectl-crm_rollout
 
 .PHONY: generate
 generate: ## Make everything that is made from the sources: deep copies, CRDs, roles, docs/api.md, the chart's copies.
@@ -63,6 +64,7 @@ test: build ## Test everything: rules, providers against a real Prometheus, Post
 	$(PROMETHEUS_BINARY)
 	$(HELM_BINARY)
 	$(MANAGER_BINARY)
+	$(PLUGIN_BINARY)
 	"$$(hack/tool.sh gotestsum)" --format=pkgname --format-hide-empty-pkg -- $(RACE) -count=1 -timeout=20m $(TESTS)
 
 .PHONY: demo

@@ -46,6 +46,11 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
+	if plugin := os.Getenv("PLUGIN"); plugin != "" { // kubectl finds its plugins in PATH
+		if err := os.Setenv("PATH", filepath.Dir(plugin)+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+			return 1, err
+		}
+	}
 	dir, err := os.MkdirTemp("", "e2e-")
 	if err != nil {
 		return 1, err

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -77,6 +78,7 @@ func TestRolloutIsCarriedThrough(t *testing.T) {
 	if err := standby.Stop(); err != nil {
 		t.Error(err)
 	}
+	t.Run("the record", func(t *testing.T) { wiringRecord(t, namespace) })
 	if left := holder(t, namespace); left != "" {
 		t.Errorf("the last manager has ended and the lease is still held by %s", left)
 	}
@@ -178,6 +180,13 @@ func wiringEvents(t *testing.T, namespace string) {
 			}
 		}
 	}
+	// What an event of a site ends with: the number of the last step with that reason, and the beginning of its hash.
+	noted := map[string]string{}
+	for _, sr := range siteRollouts(t, namespace) {
+		for _, s := range sr.Status.Transitions {
+			noted[sr.Name+s.Reason] = fmt.Sprintf(" (step %d, hash %.12s)", s.Sequence, s.Hash)
+		}
+	}
 	missing := func() []string {
 		var list eventsv1.EventList
 		if err := api.List(t.Context(), &list, client.InNamespace(namespace)); err != nil {
@@ -193,6 +202,9 @@ func wiringEvents(t *testing.T, namespace string) {
 			}
 			if e.Note == "" || e.ReportingController != "crm-rollout-operator" {
 				t.Errorf("an event without a sentence, or not from the operator: %+v", e)
+			}
+			if e.Regarding.Kind == "SiteRollout" && !strings.HasSuffix(e.Note, noted[e.Regarding.Name+e.Reason]) {
+				continue // not the last step with this reason
 			}
 			delete(left, strings.Join([]string{e.Regarding.Kind, e.Regarding.Name, e.Type, e.Reason}, " "))
 		}
