@@ -137,7 +137,7 @@ const (
 	ReasonSitesHeld = "SitesHeld"
 	// ReasonSitesWaiting: no site is in a phase; sites wait for an entry gate, a wave or to be admitted.
 	ReasonSitesWaiting = "SitesWaiting"
-	// ReasonNoSites: no wave selects a site.
+	// ReasonNoSites: no wave selects a site. On a calendar: there is no site that it is for, so it has no time zone.
 	ReasonNoSites = "NoSites"
 )
 

@@ -32,6 +32,7 @@ import (
 	"github.com/crmops/rollout-operator/controllers/kpi"
 	"github.com/crmops/rollout-operator/controllers/kpireading"
 	"github.com/crmops/rollout-operator/controllers/metricprovider"
+	"github.com/crmops/rollout-operator/controllers/rolloutcalendar"
 	"github.com/crmops/rollout-operator/controllers/rolloutdecision"
 	"github.com/crmops/rollout-operator/controllers/siterollout"
 	"github.com/crmops/rollout-operator/internal/catalogue"
@@ -161,6 +162,7 @@ func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Phases},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Gates},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
+		&rolloutcalendar.Reconciler{Client: mgr.GetClient(), Clock: wall},
 		&siterollout.Reconciler{Client: mgr.GetClient(), Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
 		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Budget: budget, Events: recorder, Clock: wall},
 	}

@@ -48,6 +48,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.RolloutPhase{}, all, changed).
 		Watches(&v1alpha1.AcceptanceGate{}, all, changed).
 		Watches(&v1alpha1.KPI{}, all).
+		Watches(&v1alpha1.RolloutCalendar{}, all, changed).
 		Complete(r)
 }
 
@@ -65,7 +66,7 @@ func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconci
 	return requests
 }
 
-// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis;rolloutcalendars,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts/status,verbs=patch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts/finalizers,verbs=update
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts,verbs=get;list;watch;create;patch;delete

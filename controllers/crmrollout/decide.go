@@ -32,8 +32,23 @@ func decide(s snapshot) decision {
 	}
 	slices.Sort(d.adopt)
 	d.sites = d.members.Sites(s.plan, s.existing)
+	askCalendars(s, d.sites)
 	d.Decision = admit.Decide(s.plan, d.sites, s.now)
 	return d
+}
+
+// askCalendars finds out which sites calendars keep from starting their next phase now.
+func askCalendars(s snapshot, sites []admit.Site) {
+	objects := make(map[string]*v1alpha1.RolloutSite, len(s.sites))
+	for _, object := range s.sites {
+		objects[object.Name] = object
+	}
+	hours := admit.HoursAt(s.plan, s.now)
+	for i := range sites {
+		if site := &sites[i]; site.Next < len(s.plan.Phases) && !site.Running {
+			site.Closed = hours.Closed(objects[site.Name], site.Wave, s.plan.Phases[site.Next].Name)
+		}
+	}
 }
 
 // name returns the name of the SiteRollout of a site. Neither part contains a dot, so no two pairs share a name.

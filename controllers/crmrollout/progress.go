@@ -136,6 +136,7 @@ func conditions(s snapshot, d decision, counted counts, changed *v1alpha1.CRMRol
 // progress says in one reason what a rollout does or waits for, the most telling one first.
 func progress(s snapshot, d decision, c counts) (moving bool, reason, message string) {
 	sites := c.all
+	closed := d.Blocked[v1alpha1.ReasonWaitingForCalendar]
 	switch failures, past := d.Blocked[v1alpha1.ReasonTooManyFailures], d.Blocked[v1alpha1.ReasonThroughReached]; {
 	case len(s.plan.Mistakes) > 0:
 		return sites.Moving > 0, v1alpha1.ReasonPlanInvalid, "no site starts a phase until the plan is mended"
@@ -152,6 +153,8 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 	case s.plan.Suspended:
 		block := admit.MayStart(s.plan, 0)
 		return false, block.Reason, block.Message
+	case d.InFlight == 0 && closed.Reason != "":
+		return false, closed.Reason, fmt.Sprintf("%d of %d sites completed; %s", sites.Completed, sites.Total, closed.Message)
 	case d.InFlight == 0 && past.Reason != "":
 		return false, past.Reason, past.Message
 	}

@@ -51,7 +51,7 @@ func (r *Reconciler) affected(ctx context.Context, changed client.Object) []reco
 	return requests
 }
 
-// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=rolloutphases;acceptancegates;rolloutsites;kpis,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=rolloutphases;acceptancegates;rolloutsites;kpis;rolloutcalendars,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=rolloutphases/status;acceptancegates/status;rolloutsites/status,verbs=patch
 
 // Reconcile checks one object.

@@ -24,12 +24,14 @@ type Kind struct {
 	status   func(client.Object) (conditions *[]metav1.Condition, observed *int64)
 }
 
-// Phases checks RolloutPhases with their gates and KPIs.
+// Phases checks RolloutPhases with their gates, KPIs and calendars.
 var Phases = Kind{
-	name:      "rolloutphase",
-	valid:     "the phase can be run",
-	object:    func() client.Object { return &v1alpha1.RolloutPhase{} },
-	dependsOn: func() []client.Object { return []client.Object{&v1alpha1.AcceptanceGate{}, &v1alpha1.KPI{}} },
+	name:   "rolloutphase",
+	valid:  "the phase can be run",
+	object: func() client.Object { return &v1alpha1.RolloutPhase{} },
+	dependsOn: func() []client.Object {
+		return []client.Object{&v1alpha1.AcceptanceGate{}, &v1alpha1.KPI{}, &v1alpha1.RolloutCalendar{}}
+	},
 	affected: func(ctx context.Context, r client.Reader, changed client.Object) ([]string, error) {
 		var list v1alpha1.RolloutPhaseList
 		err := r.List(ctx, &list, client.InNamespace(changed.GetNamespace()), client.UnsafeDisableDeepCopy)
@@ -37,7 +39,8 @@ var Phases = Kind{
 	},
 	check: func(ctx context.Context, r client.Reader, o client.Object) ([]plan.Mistake, error) {
 		objects, err := catalogue.Objects(ctx, r, o.GetNamespace())
-		return plan.ResolvePhase(o.(*v1alpha1.RolloutPhase), objects).StartMistakes(), err
+		phase := o.(*v1alpha1.RolloutPhase)
+		return append(plan.ResolvePhase(phase, objects).StartMistakes(), plan.CheckCalendars(phase, objects)...), err
 	},
 	status: func(o client.Object) (*[]metav1.Condition, *int64) {
 		s := &o.(*v1alpha1.RolloutPhase).Status

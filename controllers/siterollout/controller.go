@@ -57,6 +57,7 @@ type Reconciler struct {
 // SetupWithManager registers the controller and makes it listen to measurements.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	changedOrLabelled := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))
 	measured := make(chan event.GenericEvent, 1024)
 	tell := func(kpi types.NamespacedName) {
 		measured <- event.GenericEvent{Object: &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Namespace: kpi.Namespace, Name: kpi.Name}}}
@@ -69,7 +70,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.RolloutPhase{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.AcceptanceGate{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.KPI{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
-		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), builder.WithPredicates(comesOrGoes())).
+		Watches(&v1alpha1.RolloutCalendar{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
+		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), changedOrLabelled).
 		WatchesRawSource(source.Channel(measured, handler.EnqueueRequestsFromMapFunc(r.MeasuredWith))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentSites}).
 		Complete(r)
@@ -87,10 +89,6 @@ func planOrWavesChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || !reflect.DeepEqual(waves(e.ObjectOld), waves(e.ObjectNew))
 	}}
-}
-
-func comesOrGoes() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
 
 func (r *Reconciler) ofRollout(ctx context.Context, o client.Object) []reconcile.Request {
@@ -124,7 +122,7 @@ func (r *Reconciler) list(ctx context.Context, namespace string, options ...clie
 	return requests
 }
 
-// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts;crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts;crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis;rolloutcalendars,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

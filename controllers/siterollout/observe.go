@@ -120,6 +120,9 @@ func (s snapshot) admission(st v1alpha1.SiteRolloutStatus) (bool, admit.Block) {
 	if s.siteGone {
 		return site.Admitted, admit.Block{Reason: v1alpha1.ReasonSiteNotFound, Message: fmt.Sprintf("RolloutSite %q does not exist any more", s.object.Spec.Site)}
 	}
+	if site.Next < len(s.plan.Phases) && !site.Running {
+		site.Closed = admit.HoursAt(s.plan, s.now).Closed(s.site, s.object.Spec.Wave, s.plan.Phases[site.Next].Name)
+	}
 	wave := admit.WaveOf(s.plan, s.rollout.Status, s.object.Spec.Wave)
 	if wave.Name == "" && s.plan.Wave(s.object.Spec.Wave) != nil {
 		wave = admit.Wave{Name: s.object.Spec.Wave, State: v1alpha1.WaveClosed, Message: "the rollout has not looked at its waves yet"}

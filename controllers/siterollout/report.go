@@ -60,7 +60,7 @@ func sameButNumbers(a, b v1alpha1.SiteRolloutStatus) bool {
 
 func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
 	bare := *s.DeepCopy()
-	if bare.Reason != v1alpha1.ReasonSoaking { // the end of a soak is no number that was measured
+	if bare.Reason != v1alpha1.ReasonSoaking && bare.Reason != v1alpha1.ReasonWaitingForCalendar { // the end of a soak and an opening are no numbers that were measured
 		bare.NextLook = nil
 	}
 	if bare.Gate == nil {

@@ -58,6 +58,7 @@ func purityPlants() []plant {
 		plant{"gate has no database", "internal/gate/planted_sql.go", importing("gate", "database/sql"), "depguard", "database/sql"},
 		plant{"gate has no client-go", "internal/gate/planted_clientgo.go", importing("gate", "k8s.io/client-go/rest"), "depguard", "client-go"},
 		plant{"gate does not log", "internal/gate/planted_log.go", importing("gate", "log/slog"), "depguard", "'log/slog'"},
+		plant{"calendar knows only the api", "internal/calendar/planted_gate.go", importing("calendar", module+"/internal/gate"), "depguard", "calendar knows only the api"},
 		plant{"effect knows no api", "internal/effect/planted_api.go", importing("effect", module+"/api/v1alpha1"), "depguard", "knows nothing of rollouts"},
 		plant{"a pure package may use time as a value", "internal/gate/planted_duration.go",
 			plantedFile("gate", `import "time"`, "var _ = time.Hour"), "", ""},

@@ -30,6 +30,8 @@ type Site struct {
 	Failed bool
 	// Passed is, for each phase from the first up to the one that it has not passed, when it had passed that phase and every one before it.
 	Passed []time.Time
+	// Closed is why calendars keep the site from starting its next phase now; zero when none does.
+	Closed Block
 }
 
 // SiteOf returns what admission needs to know of a site.
@@ -74,7 +76,7 @@ type Decision struct {
 	InFlight int
 	// Blocked is, for each reason why sites of a wave wait, what the first of them is told.
 	Blocked map[string]Block
-	// WakeAt is when a wave opens by itself; zero when none does.
+	// WakeAt is when a wave, or the calendars of a site that waits for nothing else, open by themselves; zero when none do.
 	WakeAt time.Time
 }
 
@@ -84,6 +86,8 @@ type Block struct {
 	Reason string
 	// Message says the same for people.
 	Message string
+	// Until is when the block ends by itself; zero when only a change of an object can end it.
+	Until time.Time
 }
 
 // Decide gives free slots to sites: first to those that have begun, the furthest first, so that a site that was begun gets finished; then in the order of
@@ -92,9 +96,7 @@ func Decide(p plan.Plan, sites []Site, now time.Time) Decision {
 	counted := count(p, sites)
 	decision := Decision{Waves: waves(p, sites, counted, now), InFlight: counted.all.inFlight, Blocked: map[string]Block{}}
 	for _, w := range decision.Waves {
-		if decision.WakeAt.IsZero() || (!w.OpensAt.IsZero() && w.OpensAt.Before(decision.WakeAt)) {
-			decision.WakeAt = w.OpensAt
-		}
+		decision.WakeAt = earlier(decision.WakeAt, w.OpensAt)
 	}
 	for _, s := range candidates(p, sites) {
 		var wave Wave
@@ -107,12 +109,21 @@ func Decide(p plan.Plan, sites []Site, now time.Time) Decision {
 			counted.fly(s.Wave)
 			continue
 		}
+		decision.WakeAt = earlier(decision.WakeAt, block.Until)
 		if _, told := decision.Blocked[block.Reason]; !told && wave.Name != "" {
 			decision.Blocked[block.Reason] = block
 		}
 	}
 	decision.InFlight = counted.all.inFlight
 	return decision
+}
+
+// earlier returns the earlier of two times, of which zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }
 
 // Explain returns why a site may not start its next phase, also when it was admitted to it: what admission depends on may have changed since. The wave is as the
@@ -128,13 +139,14 @@ func Explain(p plan.Plan, s Site, wave Wave) Block {
 func MayStart(p plan.Plan, phase int) Block {
 	switch {
 	case len(p.Mistakes) > 0:
-		return Block{v1alpha1.ReasonPlanInvalid, "the rollout's plan is invalid: " + plan.Sentences(p.Mistakes)}
+		return Block{Reason: v1alpha1.ReasonPlanInvalid, Message: "the rollout's plan is invalid: " + plan.Sentences(p.Mistakes)}
 	case p.Suspended:
-		return Block{v1alpha1.ReasonSuspended, suspendedMessage(p)}
+		return Block{Reason: v1alpha1.ReasonSuspended, Message: suspendedMessage(p)}
 	case phase > p.Through:
-		return Block{v1alpha1.ReasonThroughReached, fmt.Sprintf("the rollout goes through phase %s for now", p.Phases[p.Through].Name)}
-	case len(p.Phases[phase].StartMistakes()) > 0:
-		return Block{v1alpha1.ReasonPlanInvalid, fmt.Sprintf("phase %s cannot be judged: %s", p.Phases[phase].Name, plan.Sentences(p.Phases[phase].StartMistakes()))}
+		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("the rollout goes through phase %s for now", p.Phases[p.Through].Name)}
+	}
+	if mistakes := p.StartMistakes(phase); len(mistakes) > 0 {
+		return Block{Reason: v1alpha1.ReasonPlanInvalid, Message: fmt.Sprintf("phase %s cannot be judged: %s", p.Phases[phase].Name, plan.Sentences(mistakes))}
 	}
 	return Block{}
 }
@@ -150,20 +162,22 @@ func suspendedMessage(p plan.Plan) string {
 func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
 	planned := p.Wave(s.Wave)
 	if planned == nil || wave.Name == "" {
-		return Block{v1alpha1.ReasonNotInWave, "no wave of the rollout selects this site any more"}
+		return Block{Reason: v1alpha1.ReasonNotInWave, Message: "no wave of the rollout selects this site any more"}
 	}
 	if block := MayStart(p, s.Next); block.Reason != "" {
 		return block
 	}
 	switch {
 	case s.Next > planned.Through:
-		return Block{v1alpha1.ReasonThroughReached, fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[planned.Through].Name)}
+		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[planned.Through].Name)}
 	case !s.Begun && wave.State == v1alpha1.WaveClosed:
-		return Block{v1alpha1.ReasonWaitingForWave, wave.Message}
+		return Block{Reason: v1alpha1.ReasonWaitingForWave, Message: wave.Message}
 	case !s.Begun && wave.TooManyFailures:
-		return Block{v1alpha1.ReasonTooManyFailures, wave.Message}
+		return Block{Reason: v1alpha1.ReasonTooManyFailures, Message: wave.Message}
+	case s.Closed.Reason != "":
+		return s.Closed
 	case !free:
-		return Block{v1alpha1.ReasonWaitingForSlot, slotMessage(p, *planned)}
+		return Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: slotMessage(p, *planned)}
 	}
 	return Block{}
 }

@@ -22,14 +22,21 @@ func (in Input) enter(next int) Step {
 	if block.Reason == "" && !in.Admitted {
 		block = admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site has not been admitted yet"}
 	}
-	if block.Reason != "" {
+	closed := in.Admitted && block.Reason == v1alpha1.ReasonWaitingForCalendar
+	if block.Reason != "" && !closed {
 		step.Reason, step.Message = block.Reason, block.Message
+		step.NextLook, step.WakeAt = block.Until, block.Until
 		if block.Reason == v1alpha1.ReasonPlanInvalid {
-			step.Mistakes = append(slices.Clone(in.Plan.Mistakes), phase.StartMistakes()...)
+			step.Mistakes = append(slices.Clone(in.Plan.Mistakes), in.Plan.StartMistakes(next)...)
 		}
 		return step
 	}
+	// The gate is judged also while a calendar is closed: otherwise no hold would last longer than the calendar is open.
 	if phase.Entry != nil && !in.mayEnter(&step, phase) {
+		return step
+	}
+	if closed {
+		step.Reason, step.Message, step.NextLook, step.WakeAt = block.Reason, block.Message, block.Until, block.Until
 		return step
 	}
 	taken := in.baselines(&step, phase)

@@ -13,12 +13,13 @@ import (
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
-// Objects returns the phases, gates and KPIs of a namespace. They belong to the reader's cache and must not be changed.
+// Objects returns the phases, gates, KPIs and calendars of a namespace. They belong to the reader's cache and must not be changed.
 func Objects(ctx context.Context, r client.Reader, namespace string) (plan.Objects, error) {
 	var objects plan.Objects
 	var phases v1alpha1.RolloutPhaseList
 	var kpis v1alpha1.KPIList
-	for _, list := range []client.ObjectList{&phases, &kpis} {
+	var calendars v1alpha1.RolloutCalendarList
+	for _, list := range []client.ObjectList{&phases, &kpis, &calendars} {
 		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return objects, fmt.Errorf("list %T of namespace %s: %w", list, namespace, err)
 		}
@@ -30,6 +31,10 @@ func Objects(ctx context.Context, r client.Reader, namespace string) (plan.Objec
 	objects.KPIs = make(map[string]*v1alpha1.KPI, len(kpis.Items))
 	for i := range kpis.Items {
 		objects.KPIs[kpis.Items[i].Name] = &kpis.Items[i]
+	}
+	objects.Calendars = make(map[string]*v1alpha1.RolloutCalendar, len(calendars.Items))
+	for i := range calendars.Items {
+		objects.Calendars[calendars.Items[i].Name] = &calendars.Items[i]
 	}
 	var err error
 	objects.Gates, err = Gates(ctx, r, namespace)

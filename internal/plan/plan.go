@@ -30,7 +30,9 @@ type Plan struct {
 	Suspended bool
 	// SuspendReason says why, for people.
 	SuspendReason string
-	// Mistakes in the rollout itself. While there are any, no site starts a phase.
+	// Calendars say when sites may start a phase.
+	Calendars Calendars
+	// Mistakes in the rollout itself, also in its calendars and those of its waves. While there are any, no site starts a phase.
 	Mistakes []Mistake
 }
 
@@ -88,6 +90,8 @@ type Objects struct {
 	Gates map[string]*v1alpha1.AcceptanceGate
 	// KPIs by name.
 	KPIs map[string]*v1alpha1.KPI
+	// Calendars by name.
+	Calendars map[string]*v1alpha1.RolloutCalendar
 }
 
 // Resolve turns a rollout into a plan. It always returns one: what could not be resolved carries its mistakes.
@@ -98,6 +102,7 @@ func Resolve(rollout *v1alpha1.CRMRollout, objects Objects) Plan {
 	p.MaxFailures = p.resolveLimit(object, "spec.maxFailures", rollout.Spec.MaxFailures, 0)
 	p.resolvePhases(object, rollout, objects)
 	p.resolveWaves(object, rollout)
+	p.resolveCalendars(object, rollout, objects)
 	p.checkGoals(object, rollout, objects)
 	return p
 }
@@ -117,6 +122,7 @@ func (p Plan) AllMistakes() []Mistake {
 	add(p.Mistakes)
 	for _, phase := range p.Phases {
 		add(phase.EntryMistakes)
+		add(p.Calendars.mistakes[phase.Name])
 		add(phase.Mistakes)
 	}
 	return all

@@ -32,7 +32,7 @@ func TestSamples(t *testing.T) {
 	base := filepath.Join(root, "config", "samples")
 	demo, readings := filepath.Join(base, "demo"), filepath.Join(base, "readings")
 	kpis := filepath.Join(base, "kpis")
-	library := []string{kpis, filepath.Join(kpis, "prometheus"), filepath.Join(kpis, "sql"), filepath.Join(kpis, "sql-mysql")}
+	library := []string{filepath.Join(base, "calendars"), kpis, filepath.Join(kpis, "prometheus"), filepath.Join(kpis, "sql"), filepath.Join(kpis, "sql-mysql")}
 	for _, overlay := range append(library, base, demo, readings) {
 		t.Run("the API server accepts "+filepath.Base(overlay)+" to the last field", func(t *testing.T) {
 			if _, err := c.Kubectl(t.Context(), "apply", "-k", overlay, "--dry-run=server", "--validate=strict"); err != nil {

@@ -26,7 +26,7 @@ import (
 
 // kinds are the kinds that the operator watches, in the order in which they are delivered when the order is fixed.
 var kinds = []client.Object{
-	&v1alpha1.MetricProvider{}, &v1alpha1.KPI{}, &v1alpha1.AcceptanceGate{}, &v1alpha1.RolloutPhase{},
+	&v1alpha1.MetricProvider{}, &v1alpha1.KPI{}, &v1alpha1.AcceptanceGate{}, &v1alpha1.RolloutPhase{}, &v1alpha1.RolloutCalendar{},
 	&v1alpha1.RolloutSite{}, &v1alpha1.CRMRollout{}, &v1alpha1.SiteRollout{}, &v1alpha1.RolloutDecision{},
 	&admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
 }

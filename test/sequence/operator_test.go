@@ -20,6 +20,7 @@ import (
 	"github.com/crmops/rollout-operator/controllers/definition"
 	measuring "github.com/crmops/rollout-operator/controllers/kpi"
 	"github.com/crmops/rollout-operator/controllers/metricprovider"
+	"github.com/crmops/rollout-operator/controllers/rolloutcalendar"
 	"github.com/crmops/rollout-operator/controllers/rolloutdecision"
 	"github.com/crmops/rollout-operator/controllers/siterollout"
 	"github.com/crmops/rollout-operator/internal/catalogue"
@@ -35,6 +36,7 @@ const (
 	ofPhases    = "rolloutphase"
 	ofGates     = "acceptancegate"
 	ofSites     = "rolloutsite"
+	ofCalendars = "rolloutcalendar"
 	ofRollouts  = "crmrollout"
 	ofMoves     = "siterollout"
 	ofDecisions = "rolloutdecision"
@@ -92,6 +94,7 @@ func start(c *cache, s surroundings) *operator {
 		ofPhases:    checker(definition.Phases),
 		ofGates:     checker(definition.Gates),
 		ofSites:     checker(definition.Sites),
+		ofCalendars: &rolloutcalendar.Reconciler{Client: s.client, Clock: s.clock},
 		ofMoves:     o.moves,
 		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Clock: s.clock},
 		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Budget: budget, Events: s.events, Clock: s.clock},
@@ -126,27 +129,32 @@ var watches = []watch{
 	{"RolloutPhase", respecified, ofPhases, itself},
 	{"AcceptanceGate", respecified, ofPhases, every("RolloutPhase")},
 	{"KPI", respecified, ofPhases, every("RolloutPhase")},
+	{"RolloutCalendar", respecified, ofPhases, every("RolloutPhase")},
 	{"AcceptanceGate", respecified, ofGates, itself},
 	{"KPI", respecified, ofGates, every("AcceptanceGate")},
 	{"RolloutSite", respecified, ofSites, itself},
 	{"RolloutSite", respecified, ofSites, calledTheSame},
+	{"RolloutCalendar", respecified, ofCalendars, itself},
+	{"RolloutSite", respecifiedOrLabelled, ofCalendars, onSitesZones},
 	{"CRMRollout", respecified, ofRollouts, itself},
 	{"SiteRollout", always, ofRollouts, owner},
 	{"RolloutSite", respecifiedOrLabelled, ofRollouts, every("CRMRollout")},
 	{"RolloutPhase", respecified, ofRollouts, every("CRMRollout")},
 	{"AcceptanceGate", respecified, ofRollouts, every("CRMRollout")},
 	{"KPI", always, ofRollouts, every("CRMRollout")},
+	{"RolloutCalendar", respecified, ofRollouts, every("CRMRollout")},
 	{"SiteRollout", always, ofMoves, itself},
 	{"CRMRollout", wavesChangedOrRespecified, ofMoves, siteRollouts(catalogue.FieldRollout)},
 	{"RolloutPhase", respecified, ofMoves, every("SiteRollout")},
 	{"AcceptanceGate", respecified, ofMoves, every("SiteRollout")},
 	{"KPI", respecified, ofMoves, every("SiteRollout")},
-	{"RolloutSite", func(change) bool { return false }, ofMoves, siteRollouts(catalogue.FieldSite)},
 	{"RolloutDecision", always, ofDecisions, itself},
 	{"SiteRollout", toldOfMore, ofDecisions, decisionsAbout},
 	{"CRMRollout", respecified, ofDecisions, openDecisions},
 	{"ValidatingAdmissionPolicy", respecified, ofDecisions, openDecisions},
 	{"ValidatingAdmissionPolicyBinding", respecified, ofDecisions, openDecisions},
+	{"RolloutCalendar", respecified, ofMoves, every("SiteRollout")},
+	{"RolloutSite", respecifiedOrLabelled, ofMoves, siteRollouts(catalogue.FieldSite)},
 }
 
 // asked returns the reconciles that a change asks for. Objects that come or go pass every predicate of the operator.
@@ -283,6 +291,10 @@ func every(kind string) func(*operator, client.Object) []types.NamespacedName {
 
 func kpisOfProvider(o *operator, changed client.Object) []types.NamespacedName {
 	return o.known("KPI", func(k client.Object) bool { return k.(*v1alpha1.KPI).Spec.Provider.Name == changed.GetName() })
+}
+
+func onSitesZones(o *operator, _ client.Object) []types.NamespacedName {
+	return o.known("RolloutCalendar", func(c client.Object) bool { return c.(*v1alpha1.RolloutCalendar).Spec.TimeZone == "" })
 }
 
 func calledTheSame(o *operator, about client.Object) []types.NamespacedName {
