@@ -50,8 +50,7 @@ func run(args []string) error {
 type options struct {
 	metricsAddress, healthAddress string
 	metricsSecure                 bool
-	leaderElect                   bool
-	leaderElectionNamespace       string
+	lease                         lease
 	namespaces                    []string
 	allowSourceHosts              []string
 	logLevel, logFormat           string
@@ -64,8 +63,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address that serves /metrics; 0 switches it off")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", false, "serve /metrics over TLS, to those whom the API server knows and lets get /metrics")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 switches it off")
-	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers work at a time")
-	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the one that the manager runs in)")
+	o.lease.declare(flags)
 	flags.StringSliceVar(&o.namespaces, "namespace", nil, "namespace to look after, repeatable (default: all)")
 	flags.StringSliceVar(&o.allowSourceHosts, "allow-source-hosts", nil,
 		"IP addresses, CIDR ranges and host names of this machine or the API server that sources may be connected to all the same, comma-separated (default: none)")
@@ -77,6 +75,9 @@ func parse(args []string) (options, error) {
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	if err := o.lease.validate(); err != nil {
+		return o, err
 	}
 	_, err := o.guard("")
 	return o, err

@@ -84,17 +84,17 @@ func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, e
 		}
 	}
 	timeout := stopTimeout
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         o.cache(),
-		Metrics:                       o.metricsServer(),
-		HealthProbeBindAddress:        o.healthAddress,
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "crm-rollout-operator.crmops.dev",
-		LeaderElectionNamespace:       o.leaderElectionNamespace,
-		LeaderElectionReleaseOnCancel: true, // main returns, and the process ends, as soon as the manager stops
-		GracefulShutdownTimeout:       &timeout,
-	})
+	settings := ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   o.cache(),
+		Metrics:                 o.metricsServer(),
+		HealthProbeBindAddress:  o.healthAddress,
+		GracefulShutdownTimeout: &timeout,
+	}
+	if config, err = o.lease.guard(config, scheme, &settings); err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(config, settings)
 	if err != nil {
 		return nil, fmt.Errorf("create manager: %w", err)
 	}

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -97,7 +98,7 @@ func TestCluster(t *testing.T) {
 			return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(namespace), &corev1.Namespace{}))
 		})
 	})
-	t.Run("a manager runs, is killed, runs again and is stopped", func(t *testing.T) { managerLife(t, c) })
+	t.Run("a manager runs, is killed, runs again, is paused and is stopped", func(t *testing.T) { managerLife(t, c) })
 	t.Run("a manager that ends at once is an error with the end of its log", func(t *testing.T) {
 		_, err := c.StartManager(t.Context(), managerThat("fail"))
 		if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "no such flag") {
@@ -150,8 +151,13 @@ func managerLife(t *testing.T, c *cluster.Cluster) {
 	if first.PID() == second.PID() {
 		t.Error("the second manager is the first")
 	}
+	second.Pause()
+	eventually(t, "the manager is paused", func() bool { return state(t, second.PID()) == "T" })
+	second.Resume()
+	eventually(t, "the manager goes on", func() bool { return state(t, second.PID()) != "T" })
+	second.Pause()
 	if err := second.Stop(); err != nil {
-		t.Error(err)
+		t.Errorf("a paused manager must end in order as well: %v", err)
 	}
 	<-second.Exited()
 	got := strings.Split(strings.TrimSpace(second.LogTail()), "\n")
@@ -218,3 +224,14 @@ func TestStartManagerSaysWhatIsMissing(t *testing.T) {
 
 // alive says whether a process with this number exists. A signal that is nothing but a question is sent to it.
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// state is the letter by which the system says what a process does: T is paused.
+func state(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name before it may hold anything
+	return after[:1]
+}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // portAttempts is how often a manager is started on other ports when somebody else took the free ones first.
@@ -151,6 +152,12 @@ func (m *Manager) Stop() error { return m.process.stop() }
 
 // Kill ends the manager as a crash would (SIGKILL), and waits until it has ended.
 func (m *Manager) Kill() { m.process.kill() }
+
+// Pause stops the manager where it is (SIGSTOP), as a machine does that goes to sleep. It can be resumed, stopped and killed.
+func (m *Manager) Pause() { m.process.send(syscall.SIGSTOP) }
+
+// Resume lets a paused manager go on (SIGCONT).
+func (m *Manager) Resume() { m.process.send(syscall.SIGCONT) }
 
 // ready asks the manager itself.
 func (m *Manager) ready(ctx context.Context) bool {

@@ -94,6 +94,7 @@ func (p *process) stop() error {
 	if !p.send(syscall.SIGTERM) {
 		return nil
 	}
+	p.send(syscall.SIGCONT) // one that is paused hears nothing
 	timeout := time.NewTimer(stopWithin)
 	defer timeout.Stop()
 	select {

@@ -25,10 +25,13 @@ func TestManagerKnowsItsArguments(t *testing.T) {
 // What the schema of the chart's values refuses is what the manager refuses, before it looks for an API server.
 func TestManagerRefusesArguments(t *testing.T) {
 	for argument, says := range map[string]string{
-		"--no-such-flag=1":  "no-such-flag",
-		"--log-level=loud":  "loud",
-		"--log-format=xml":  "xml",
-		"--leader-elect=si": "leader-elect",
+		"--no-such-flag=1":                              "no-such-flag",
+		"--log-level=loud":                              "loud",
+		"--log-format=xml":                              "xml",
+		"--leader-elect=si":                             "leader-elect",
+		"--leader-election-lease-duration=1500ms":       "whole seconds",
+		"--leader-election-renew-deadline=15s":          "two managers would write at a time",
+		"--leader-election-retry-period=9s":             "1.2 times as long",
 		"--allow-source-hosts=127.0.0.1,169.254.0.0/16": "always refused",
 		"--allow-source-hosts=http://here":              "host name",
 	} {
