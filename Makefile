@@ -20,6 +20,7 @@ TESTS ?= ./...
 # Real programs for tests and demonstrations, each built or fetched when first needed. A command that fails ends the recipe.
 ASSETS = KUBEBUILDER_ASSETS=$$(hack/controlplane.sh); export KUBEBUILDER_ASSETS
 PROMETHEUS_BINARY = PROMETHEUS=$$(hack/prometheus.sh); export PROMETHEUS
+FLUX_ENGINE = FLUX=$$(hack/flux.sh); export FLUX
 HELM_BINARY = HELM=$$(hack/tool.sh helm); export HELM
 MANAGER_BINARY = MANAGER=$(CURDIR)/bin/manager; export MANAGER
 PLUGIN_BINARY = PLUGIN=$(CURDIR)/bin/kubectl-crm_rollout; export PLUGIN
@@ -59,9 +60,10 @@ test-unit: ## Test the rules alone: milliseconds, no servers.
 	go test $(PURE) ./api/...
 
 .PHONY: test
-test: build ## Test everything: rules, providers against a real Prometheus, PostgreSQL and MariaDB, a real API server, renderings, the image. TESTS=, RACE=.
+test: build ## Test everything: rules, providers against a real Prometheus, PostgreSQL and MariaDB, a real API server and GitOps engine, renderings, the image. TESTS=, RACE=.
 	$(ASSETS)
 	$(PROMETHEUS_BINARY)
+	$(FLUX_ENGINE)
 	$(HELM_BINARY)
 	$(MANAGER_BINARY)
 	$(PLUGIN_BINARY)
@@ -105,6 +107,10 @@ controlplane: ## Build the control plane for tests (etcd, kube-apiserver, kube-c
 .PHONY: prometheus
 prometheus: ## Find, fetch or build Prometheus; prints its path.
 	@hack/prometheus.sh
+
+.PHONY: flux
+flux: ## Build Flux's kustomize-controller, which applies git commits in tests; prints its directory.
+	@hack/flux.sh
 
 .PHONY: tools
 tools: ## Build the developer tools; prints their paths.
