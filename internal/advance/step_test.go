@@ -309,7 +309,7 @@ func TestASiteResumesAtTheGateThatItsStatusRemembers(t *testing.T) {
 	entry := waiting()
 	entry.Gate = remembered.Gate.DeepCopy()
 	entry.Gate.Name, entry.Gate.Role = "ready", v1alpha1.GateRoleEntry
-	holds := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, Since: at(5), SeenThrough: at(25)}}
+	holds := map[string]gate.Hold{"used": {Of: gate.Proof{Revision: "r1", Threshold: "at least 80"}, Since: at(5), SeenThrough: at(25), Recorded: true}}
 	for name, tc := range map[string]struct {
 		change func(*plan.Plan)
 		status v1alpha1.SiteRolloutStatus

@@ -18,7 +18,7 @@ func judgeCriterion(c Criterion, hold Hold, f Facts) CriterionJudgement {
 		hold = Hold{Of: c.proof()} // a run of another number, or over another threshold, proves nothing about this one
 	}
 	if !f.NotBefore.IsZero() && !hold.Since.Add(-c.KPI.Window).After(f.NotBefore) {
-		hold.Since, hold.Exceptions = time.Time{}, 0 // a run that began in another attempt proves nothing in this one
+		hold = hold.ended() // a run that began in another attempt proves nothing in this one
 	}
 	judged := CriterionJudgement{Criterion: c, Verdict: v1alpha1.VerdictWait}
 	if !e.LatestAt.IsZero() {

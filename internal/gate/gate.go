@@ -124,6 +124,8 @@ type Hold struct {
 	SeenThrough time.Time
 	// Exceptions is the number of values in the run that were outside of the tolerance.
 	Exceptions int32
+	// Recorded is true while the run is what a status says and no more: nobody has looked at those of its values that have been measured again.
+	Recorded bool
 }
 
 // Proof identifies what a hold proves: a number compared with a threshold. Other edits of a KPI or a gate, of a description for example, leave holds alone.

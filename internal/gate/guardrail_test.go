@@ -145,9 +145,10 @@ func TestABreachIsResumedAfterARestart(t *testing.T) {
 		measured gate.Measured
 		want     map[string]gate.Hold
 	}{
-		"as it was": {nil, gate.Measured{Last: at(10)}, judged.Holds()},
+		"as it was": {nil, gate.Measured{Last: at(10)},
+			map[string]gate.Hold{"calm": {Of: judged.Criteria[0].Hold.Of, Since: at(0), SeenThrough: at(10), Recorded: true}}},
 		"the breach was seen up to staleAfter before the last measurement": {nil, gate.Measured{Since: at(0), Last: at(60)},
-			map[string]gate.Hold{"calm": {Of: judged.Criteria[0].Hold.Of, Since: at(0), SeenThrough: at(45).Add(-time.Second)}}},
+			map[string]gate.Hold{"calm": {Of: judged.Criteria[0].Hold.Of, Since: at(0), SeenThrough: at(45).Add(-time.Second), Recorded: true}}},
 		"a run of good values is no breach":     {func(r *v1alpha1.CriterionReport) { r.MetSince, r.BrokenSince = r.BrokenSince, nil }, gate.Measured{}, none},
 		"a criterion became a guardrail":        {func(r *v1alpha1.CriterionReport) { r.Importance = "" }, gate.Measured{}, map[string]gate.Hold{}},
 		"a breach of another KPI revision":      {func(r *v1alpha1.CriterionReport) { r.KPIRevision = "c0" }, gate.Measured{}, map[string]gate.Hold{}},

@@ -65,6 +65,11 @@ func TestGeneratedHistoriesNothingIsDecidedThatTheyHaveNotEarned(t *testing.T) {
 		if rapid.Bool().Draw(t, "in an attempt") {
 			p.notBefore = at(rapid.IntRange(-30, 40).Draw(t, "notBefore"))
 		}
+		if p.alone() {
+			// What the source tells later of a moment at which it failed counts too. What a value was to be compared with then may not be measured again, and exceptions that
+			// a status counted cannot be told from new ones, so nobody can say what such a value is worth beside a reference or a control group.
+			p.remembers = rapid.Bool().Draw(t, "remembers")
+		}
 		tick := 0
 		for range rapid.IntRange(4, 30).Draw(t, "events") {
 			tick++

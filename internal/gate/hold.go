@@ -12,7 +12,7 @@ import (
 // The time up to which a run has been looked at can lie in the future when another machine's clock was ahead: then it is looked at again from now on, and not
 // believed at all when the difference is larger than a gap would be.
 func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time, find func(Sample) Finding) Hold {
-	hold = c.trust(hold, samples, dropped, now)
+	hold = c.review(c.trust(hold, samples, dropped, now), samples, find)
 	for _, s := range samples {
 		if !s.Time.After(hold.SeenThrough) {
 			continue
@@ -51,6 +51,41 @@ func (c Criterion) trust(hold Hold, samples []Sample, dropped, now time.Time) Ho
 		hold = Hold{Of: hold.Of, SeenThrough: latest.Time} // what was looked at last has been taken back
 	}
 	return hold
+}
+
+// review looks at the values of a run that a status told of, as far as they have been measured again. What the status says is true of the values that were known then. Of a moment
+// at which the source failed, or was asked for another ID of the site, it may tell a bad value now: the run ends there, and what follows is looked at as if nobody had done so.
+func (c Criterion) review(hold Hold, samples []Sample, find func(Sample) Finding) Hold {
+	if !hold.Recorded || len(samples) == 0 {
+		return hold
+	}
+	hold.Recorded = false
+	again := Hold{Of: hold.Of, Since: hold.Since}
+	for _, s := range samples {
+		if s.Time.Before(hold.Since) || s.Time.After(hold.SeenThrough) {
+			continue
+		}
+		found := find(s)
+		if c.outlived(s, found) {
+			continue
+		}
+		if s.Time.Equal(hold.Since) {
+			again.Since = time.Time{} // the first value of a run is no exception of it
+		}
+		again.SeenThrough = s.Time
+		if again = c.runWith(found, s.Time, again, 1); again.Since.IsZero() {
+			return again
+		}
+	}
+	hold.Exceptions = max(hold.Exceptions, again.Exceptions)
+	return hold
+}
+
+// outlived reports whether a value cannot be compared any more that could be when it was new, which says nothing against it: a site that has begun the phase since is in no
+// control group now, and the value of one that had none at that very moment may be from before the moments that are measured again.
+func (c Criterion) outlived(s Sample, found Finding) bool {
+	_, beside := c.Comparison.(AgainstControl)
+	return beside && found == Unclear && s.Samples >= c.MinSamples
 }
 
 // ended returns the hold without its run.
@@ -102,7 +137,8 @@ type Measured struct {
 // A status is not written at every measurement, so its sampleTime may be old. While a status says that a criterion is met, every measurement since was
 // good, or the status would have been changed: the run then reaches to the KPI's last measurement. Because the last few measurements
 // may not have been judged before the operator stopped, the run is trusted only up to the second before staleAfter before that, and whoever calls
-// measures those moments again. Nothing is resumed when what the criterion measures or compares with was changed since.
+// measures those moments again. What is measured again of the time before it is looked at too, because not all of it may have been known then. Nothing is resumed when what the
+// criterion measures or compares with was changed since.
 func Resume(report *v1alpha1.GateReport, g Gate, measured func(kpi KPI) Measured) map[string]Hold {
 	if report == nil || report.Name != g.Name {
 		return nil
@@ -141,7 +177,7 @@ func (c Criterion) resume(r v1alpha1.CriterionReport, measured Measured) (Hold, 
 	if since == nil { // what was looked at without a run must not begin one when it is measured again
 		return Hold{Of: proved, SeenThrough: r.SampleTime.Time}, true
 	}
-	hold := Hold{Of: proved, Since: since.Time, SeenThrough: r.SampleTime.Time, Exceptions: r.Exceptions}
+	hold := Hold{Of: proved, Since: since.Time, SeenThrough: r.SampleTime.Time, Exceptions: r.Exceptions, Recorded: true}
 	if trusted := measured.Last.Add(-c.KPI.StaleAfter - time.Second); runs(r.Reason) && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
 		hold.SeenThrough = trusted
 	}

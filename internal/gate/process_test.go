@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +26,8 @@ type process struct {
 	ids        map[string]string
 	begun      map[string]time.Time
 	lost       map[string]bool
+	// remembers is true when the source can tell later what it could not tell when it failed.
+	remembers bool
 	// what a stop destroys
 	store   *measure.Store
 	holds   map[string]gate.Hold
@@ -88,6 +91,17 @@ func newProcess(t *rapid.T, u *truth) *process {
 func text(x float64, percent bool) *v1alpha1.Threshold {
 	written := v1alpha1.FormatChange(x, percent)
 	return &written
+}
+
+// alone reports whether the gate compares values with nothing that is measured too.
+func (p *process) alone() bool {
+	return !slices.ContainsFunc(p.gate.Criteria, func(c gate.Criterion) bool {
+		switch c.Comparison.(type) {
+		case gate.AgainstControl, gate.AgainstReference:
+			return true
+		}
+		return false
+	})
 }
 
 // drawGate draws a gate of every kind of comparison in every role.
@@ -209,8 +223,8 @@ func (p *process) measure(kpi gate.KPI, tick int, fails bool) {
 	when, name := p.moment(kpi, tick), key(kpi)
 	p.store.Inherit(name, kpi.Revision, p.measured[kpi.Name])
 	if fails {
-		p.lost[fmt.Sprint(kpi.Name, tick)] = true
-		p.record(kpi, p.answer(kpi, tick))
+		p.lost[fmt.Sprint(kpi.Name, tick)] = !p.remembers
+		p.record(kpi, measure.Measurement{Time: when, Failure: "down"})
 		return
 	}
 	if !p.store.Answered(name, kpi.Revision) {

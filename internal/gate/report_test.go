@@ -72,22 +72,22 @@ func TestAHoldIsResumedOnlyForTheSameCriterionOfTheSameGateAndKPI(t *testing.T) 
 		since, measured time.Time
 		want            map[string]gate.Hold
 	}{
-		"the same, measured no more since":             {measured: at(10), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
-		"the run is trusted up to staleAfter before":   {measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(45).Add(-time.Second)}}},
-		"a gap since then broke the run":               {since: at(11), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
-		"measured without a gap since that very value": {since: at(10), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(45).Add(-time.Second)}}},
-		"not known when measured":                      {want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
-		"a criterion that passed is trusted too":       {edit: reason(v1alpha1.ReasonMet), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(45).Add(-time.Second)}}},
-		"a silent one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSampleMissing), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
-		"a failed one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSourceFailed), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
-		"a stale one is trusted only as far as seen":   {edit: reason(v1alpha1.ReasonStale), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
+		"the same, measured no more since":             {measured: at(10), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
+		"the run is trusted up to staleAfter before":   {measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(45).Add(-time.Second), Recorded: true}}},
+		"a gap since then broke the run":               {since: at(11), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
+		"measured without a gap since that very value": {since: at(10), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(45).Add(-time.Second), Recorded: true}}},
+		"not known when measured":                      {want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
+		"a criterion that passed is trusted too":       {edit: reason(v1alpha1.ReasonMet), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(45).Add(-time.Second), Recorded: true}}},
+		"a silent one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSampleMissing), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
+		"a failed one is trusted only as far as seen":  {edit: reason(v1alpha1.ReasonSourceFailed), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
+		"a stale one is trusted only as far as seen":   {edit: reason(v1alpha1.ReasonStale), measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
 		"no run was recorded":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].MetSince = nil }, measured: at(60), want: map[string]gate.Hold{"kept": {Of: proof, SeenThrough: at(10)}}},
 		"no value was recorded":                        {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].SampleTime = nil }, measured: at(10), want: map[string]gate.Hold{}},
 		"the criterion was renamed":                    {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].Name = "other" }, measured: at(10), want: map[string]gate.Hold{}},
 		"the criterion judges another KPI":             {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPI = "other" }, measured: at(10), want: map[string]gate.Hold{}},
 		"the KPI was changed":                          {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].KPIRevision = "r2" }, measured: at(10), want: map[string]gate.Hold{}},
 		"the threshold was changed":                    {edit: func(r *v1alpha1.GateReport) { r.Criteria[0].Threshold = "at least 60" }, measured: at(10), want: map[string]gate.Hold{}},
-		"the gate was changed elsewhere":               {edit: func(r *v1alpha1.GateReport) { r.Generation = 3 }, measured: at(10), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10)}}},
+		"the gate was changed elsewhere":               {edit: func(r *v1alpha1.GateReport) { r.Generation = 3 }, measured: at(10), want: map[string]gate.Hold{"kept": {Of: proof, Since: at(0), SeenThrough: at(10), Recorded: true}}},
 		"it is another gate":                           {edit: func(r *v1alpha1.GateReport) { r.Name = "other" }, measured: at(10)},
 	} {
 		t.Run(name, func(t *testing.T) {
