@@ -37,19 +37,15 @@ const farthest = 16 * time.Hour
 // instant returns when the wall clock of a zone shows a time, as RFC 5545 reads it. A time that comes twice, because the clock was set back, is the first of the two.
 // One that never comes, because the clock was set forward over it, is read with the offset before that: it is as long after the change as it would have been.
 func instant(wall time.Time, zone *time.Location) time.Time {
-	before := wall.Add(-farthest).In(zone)
-	for {
-		read := wall.Add(-offset(before))
-		_, change := before.ZoneBounds()
-		if change.IsZero() || read.Before(change) {
-			return read
-		}
-		after := change.In(zone)
-		if wall.Add(-offset(after)).Before(change) {
-			return read
-		}
-		before = after
+	before, after := offset(wall.Add(-farthest).In(zone)), offset(wall.Add(farthest).In(zone))
+	first := wall.Add(-before)
+	if before == after || offset(first.In(zone)) == before {
+		return first
 	}
+	if second := wall.Add(-after); offset(second.In(zone)) == after {
+		return second
+	}
+	return first
 }
 
 func offset(local time.Time) time.Duration {
@@ -72,6 +68,7 @@ func (c *clock) instant(wall time.Time) time.Time {
 	}
 	at := instant(wall, c.zone)
 	local := at.In(c.zone)
+	// From the year 2038 on the end may be too early, and even before the moment itself. Then nothing is remembered.
 	c.from, c.to = local.ZoneBounds()
 	if c.offset = offset(local); c.to.IsZero() {
 		c.to = at.AddDate(cycle, 0, 0)

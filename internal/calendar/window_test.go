@@ -139,6 +139,8 @@ func TestWindowsInTheZonesAndOnTheDaysThatAreSpecial(t *testing.T) {
 			[]string{"2026-01-09T08:00:00Z 2026-01-09T09:00:00Z"}},
 		"twice a day": {"UTC", []string{"2026-01-05T08:00+90m FREQ=DAILY;BYHOUR=8,14;BYMINUTE=30;COUNT=2"}, nil, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z",
 			[]string{"2026-01-05T08:30:00Z 2026-01-05T10:00:00Z", "2026-01-05T14:30:00Z 2026-01-05T16:00:00Z"}},
+		"the last day of a leap year that no table of zones has any more": {"Europe/London", []string{"2052-12-30T09:00+1h FREQ=DAILY;COUNT=4"}, nil, "2052-12-01T00:00:00Z", "2053-12-01T00:00:00Z",
+			[]string{"2052-12-30T09:00:00Z 2052-12-30T10:00:00Z", "2052-12-31T09:00:00Z 2052-12-31T10:00:00Z", "2053-01-01T09:00:00Z 2053-01-01T10:00:00Z", "2053-01-02T09:00:00Z 2053-01-02T10:00:00Z"}},
 		"seconds count": {"UTC", []string{"2026-01-05T08:00+1m30s"}, nil, "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", []string{"2026-01-05T08:00:00Z 2026-01-05T08:01:30Z"}},
 		"a lunch break in office hours": {"UTC", []string{"2026-01-05T08:00+9h FREQ=DAILY;COUNT=1"}, []string{"2026-01-05T12:00+1h FREQ=DAILY"}, "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z",
 			[]string{"2026-01-05T08:00:00Z 2026-01-05T12:00:00Z", "2026-01-05T13:00:00Z 2026-01-05T17:00:00Z"}},
