@@ -11,7 +11,7 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionGatePassed tells the verdict of the gate that a site stands at: True is Pass, False is Fail, Unknown is Wait.
 	ConditionGatePassed = "GatePassed"
-	// ConditionHeld is True when a site failed its exit gate and stays in its phase until the numbers recover.
+	// ConditionHeld is True when a site does not go on: it failed its exit gate, and stays until the numbers recover; its attempt failed; or it was rolled back.
 	ConditionHeld = "Held"
 	// ConditionCompleted is True when a site has passed every phase, or every site of a rollout has.
 	ConditionCompleted = "Completed"
@@ -93,7 +93,7 @@ const (
 	ReasonExitGateFailed = "ExitGateFailed"
 	// ReasonBaselineMissing: a baseline that the phase declares could not be taken yet, so the phase does not start.
 	ReasonBaselineMissing = "BaselineMissing"
-	// ReasonGuardrailBroken: a guardrail stayed broken for its time and failed the attempt. A new attempt begins when all guardrails are kept again.
+	// ReasonGuardrailBroken: a guardrail stayed broken for its time and failed the attempt. Another begins when all guardrails are kept again, up to maxAttempts of the phase.
 	ReasonGuardrailBroken = "GuardrailBroken"
 	// ReasonDeadlineExceeded: the phase was not passed by its deadline, which failed the attempt.
 	ReasonDeadlineExceeded = "DeadlineExceeded"
@@ -107,11 +107,11 @@ const (
 	ReasonPhaseWaived = "PhaseWaived"
 	// ReasonPhaseSkipped: a decision let the site go on without the phase (reason of a transition).
 	ReasonPhaseSkipped = "PhaseSkipped"
-	// ReasonRegressed: the site has passed every phase and no longer meets the gate of sustain.
+	// ReasonRegressed: the site, or some site of the rollout, has passed every phase and no longer meets the gate of sustain.
 	ReasonRegressed = "Regressed"
-	// ReasonPhaseReopened: a regression let the site begin a phase anew (reason of a transition).
+	// ReasonPhaseReopened: a regression, or a decision after a rollback, lets the site begin a phase anew when it is admitted to it (reason of a transition).
 	ReasonPhaseReopened = "PhaseReopened"
-	// ReasonAttemptStarted: the site began another attempt at a phase that a guardrail had failed (reason of a transition).
+	// ReasonAttemptStarted: the site began another attempt at a phase (reason of a transition).
 	ReasonAttemptStarted = "AttemptStarted"
 	// ReasonPhaseStarted: the site began a phase (reason of a transition).
 	ReasonPhaseStarted = "PhaseStarted"

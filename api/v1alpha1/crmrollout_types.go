@@ -125,8 +125,11 @@ const (
 )
 
 // Sustain is what follows the last phase and never ends.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.reopens) || (has(self.onRegression) && self.onRegression == 'Reopen')",message="reopens names the phase that a regression reopens, so it needs onRegression: Reopen"
 type Sustain struct {
-	// gate that a site must keep meeting. It is judged like an exit gate that began when the last phase was passed. Its guardrails and criteria alike mark a regression when they fail.
+	// gate that a site must keep meeting. It is judged like an exit gate that began when the last phase was passed. Its guardrails and criteria alike mark a regression when they fail,
+	// and it is over when all of them pass again. A criterion fails with its first bad value; a guardrail with `for` only after that time.
 	//
 	// +required
 	Gate LocalReference `json:"gate,omitzero"`
@@ -136,7 +139,7 @@ type Sustain struct {
 	// +optional
 	OnRegression RegressionPolicy `json:"onRegression,omitempty"`
 
-	// reopens is the phase that a regressed site begins anew, with onRegression Reopen. Phases behind it stay passed. Unset: the last phase.
+	// reopens is the phase that a regressed site begins anew, with onRegression Reopen. Phases behind it stay passed, and waves that have opened stay open. Unset: the last phase.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -207,6 +210,12 @@ type CRMRolloutStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Waves []WaveStatus `json:"waves,omitempty"`
+
+	// abortedBy is the site whose failure keeps every site from starting a phase, because onFailure of its phase is Abort. Unset: none does.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	AbortedBy string `json:"abortedBy,omitempty"`
 
 	// goals with the KPIs that show them.
 	//

@@ -70,6 +70,16 @@ type PhaseRecord struct {
 	// +optional
 	RolledBackAt *metav1.Time `json:"rolledBackAt,omitempty"`
 
+	// reopenedAt is when a regression reopened the phase. Unset: it was not, or an attempt has begun since.
+	//
+	// +optional
+	ReopenedAt *metav1.Time `json:"reopenedAt,omitempty"`
+
+	// firstPassedAt is when the phase was passed before a regression reopened it for the first time. A wave that waited for that stays open. Unset: it was never reopened.
+	//
+	// +optional
+	FirstPassedAt *metav1.Time `json:"firstPassedAt,omitempty"`
+
 	// baselines that were taken when the site started the phase for the first time. They never change, unless a decision has one recaptured for the next attempt.
 	// Unset: the phase declared none then.
 	//
@@ -86,6 +96,11 @@ type PhaseRecord struct {
 	// +listMapKey=criterion
 	// +kubebuilder:validation:MaxItems=24
 	Evidence []Evidence `json:"evidence,omitempty"`
+}
+
+// Runs reports whether an attempt at the phase has begun, and is neither over nor to be begun anew. A site whose attempt has failed is still in it.
+func (r PhaseRecord) Runs() bool {
+	return r.PassedAt == nil && r.RolledBackAt == nil && r.ReopenedAt == nil
 }
 
 // Transition is one step in the site's story. It never changes.

@@ -68,7 +68,13 @@ type SiteRolloutSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	AdmittedThrough string `json:"admittedThrough,omitempty"`
 
-	// admittedAt is when admittedThrough was last changed. Unset: the site has not been admitted.
+	// admittedAttempt is the attempt at admittedThrough that the site may start: after a rollback or a regression it needs an admission anew. Unset: the first.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=2
+	AdmittedAttempt int32 `json:"admittedAttempt,omitempty"`
+
+	// admittedAt is when admittedThrough or admittedAttempt was last changed. Unset: the site has not been admitted.
 	//
 	// +optional
 	AdmittedAt *metav1.Time `json:"admittedAt,omitempty"`

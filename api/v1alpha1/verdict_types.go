@@ -19,9 +19,9 @@ const (
 	VerdictWait Verdict = "Wait"
 )
 
-// GateRole says which side of a phase a gate stands on.
+// GateRole says which side of a phase a gate stands on, or that it stands behind all of them.
 //
-// +kubebuilder:validation:Enum=Entry;Exit
+// +kubebuilder:validation:Enum=Entry;Exit;Sustain
 type GateRole string
 
 // The roles of a gate.
@@ -30,6 +30,8 @@ const (
 	GateRoleEntry GateRole = "Entry"
 	// GateRoleExit: the gate must pass before the phase ends.
 	GateRoleExit GateRole = "Exit"
+	// GateRoleSustain: the gate is to be met for ever after the last phase.
+	GateRoleSustain GateRole = "Sustain"
 )
 
 // Figures are the numbers behind a verdict.
@@ -174,7 +176,7 @@ type GateReport struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// role says which side of the phase the gate stands on.
+	// role says which side of the phase the gate stands on, or that it stands behind the last one.
 	//
 	// +required
 	Role GateRole `json:"role,omitempty"`

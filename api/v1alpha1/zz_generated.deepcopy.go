@@ -1477,6 +1477,14 @@ func (in *PhaseRecord) DeepCopyInto(out *PhaseRecord) {
 		in, out := &in.RolledBackAt, &out.RolledBackAt
 		*out = (*in).DeepCopy()
 	}
+	if in.ReopenedAt != nil {
+		in, out := &in.ReopenedAt, &out.ReopenedAt
+		*out = (*in).DeepCopy()
+	}
+	if in.FirstPassedAt != nil {
+		in, out := &in.FirstPassedAt, &out.FirstPassedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Baselines != nil {
 		in, out := &in.Baselines, &out.Baselines
 		*out = make([]Baseline, len(*in))

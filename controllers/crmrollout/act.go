@@ -37,23 +37,25 @@ type change struct {
 	admit.Member
 	// phase that the site is admitted to; empty when it is not admitted now.
 	phase string
+	// attempt at that phase.
+	attempt int32
 }
 
 // writes returns one change for each SiteRollout that is moved, adopted or admitted, moves and adoptions first, and one for each that is created.
 func writes(s snapshot, d decision) (changes, joins []change) {
-	admitted := make(map[string]string, len(d.Admissions))
+	admitted := make(map[string]admit.Admission, len(d.Admissions))
 	for _, a := range d.Admissions {
-		admitted[a.Site] = a.Phase
+		admitted[a.Site] = a
 	}
 	seen := map[string]bool{}
 	for _, m := range d.members.Join {
 		seen[m.Site] = true
-		joins = append(joins, change{m, admitted[m.Site]})
+		joins = append(joins, change{m, admitted[m.Site].Phase, admitted[m.Site].Attempt})
 	}
 	add := func(m admit.Member) {
 		if !seen[m.Site] {
 			seen[m.Site] = true
-			changes = append(changes, change{m, admitted[m.Site]})
+			changes = append(changes, change{m, admitted[m.Site].Phase, admitted[m.Site].Attempt})
 		}
 	}
 	for _, m := range d.members.Move {
@@ -139,7 +141,10 @@ func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, c change) error 
 	sr.Labels[v1alpha1.LabelWave] = c.Wave
 	if c.phase != "" {
 		at := metav1.NewTime(s.now)
-		sr.Spec.AdmittedThrough, sr.Spec.AdmittedAt = c.phase, &at
+		sr.Spec.AdmittedThrough, sr.Spec.AdmittedAt, sr.Spec.AdmittedAttempt = c.phase, &at, 0
+		if c.attempt > 1 {
+			sr.Spec.AdmittedAttempt = c.attempt
+		}
 	}
 	if err := controllerutil.SetControllerReference(s.rollout, sr, r.Client.Scheme()); err != nil {
 		return fmt.Errorf("own site rollout %s: %w", sr.Name, err)
@@ -150,6 +155,6 @@ func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, c change) error 
 func (r *Reconciler) written(ctx context.Context, s snapshot, sr *v1alpha1.SiteRollout, c change) {
 	r.ledger.enter(client.ObjectKeyFromObject(s.rollout), sr)
 	if c.phase != "" {
-		ctrl.LoggerFrom(ctx).Info("Site admitted", "site", sr.Spec.Site, "wave", sr.Spec.Wave, "phase", c.phase)
+		ctrl.LoggerFrom(ctx).Info("Site admitted", "site", sr.Spec.Site, "wave", sr.Spec.Wave, "phase", c.phase, "attempt", c.attempt)
 	}
 }

@@ -20,6 +20,8 @@ type counts struct {
 	held   []string
 	// failed are those among them whose attempt has failed.
 	failed []string
+	// regressed are sites that have passed every phase and do not meet the gate of sustain.
+	regressed []string
 	// starting is the number of sites that were admitted and have not seen it yet. Without them a rollout would say at every border between two phases that
 	// all sites wait, and a moment later that they move.
 	starting int
@@ -53,9 +55,13 @@ func count(s snapshot, d decision) counts {
 		if site.Failed {
 			c.failed = append(c.failed, site.Name)
 		}
+		if state == v1alpha1.SiteRegressed {
+			c.regressed = append(c.regressed, site.Name)
+		}
 	}
 	slices.Sort(c.held)
 	slices.Sort(c.failed)
+	slices.Sort(c.regressed)
 	slices.Sort(c.left)
 	return c
 }
@@ -126,30 +132,47 @@ func conditions(s snapshot, d decision, counted counts, changed *v1alpha1.CRMRol
 	if s.plan.Suspended && reason != v1alpha1.ReasonSuspended {
 		message += "; the rollout is suspended, so no site starts a phase"
 	}
+	if len(counted.regressed) > 0 {
+		message += "; regressed: " + some(counted.regressed)
+	}
 	if len(counted.left) > 0 {
 		message += fmt.Sprintf("; in no wave any more, though they began: %s", some(counted.left))
 	}
 	c.Set(v1alpha1.ConditionProgressing, status.Bool(moving), reason, message)
-	c.Set(v1alpha1.ConditionCompleted, status.Bool(reason == v1alpha1.ReasonAllPhasesPassed), reason, message)
+	c.Set(v1alpha1.ConditionCompleted, status.Bool(reason == v1alpha1.ReasonAllPhasesPassed || reason == v1alpha1.ReasonRegressed), reason, message)
 }
 
 // progress says in one reason what a rollout does or waits for, the most telling one first.
 func progress(s snapshot, d decision, c counts) (moving bool, reason, message string) {
 	sites := c.all
-	closed := d.Blocked[v1alpha1.ReasonWaitingForCalendar]
-	switch failures, past := d.Blocked[v1alpha1.ReasonTooManyFailures], d.Blocked[v1alpha1.ReasonThroughReached]; {
+	switch failures := d.Blocked[v1alpha1.ReasonTooManyFailures]; {
 	case len(s.plan.Mistakes) > 0:
 		return sites.Moving > 0, v1alpha1.ReasonPlanInvalid, "no site starts a phase until the plan is mended"
 	case sites.Total == 0:
 		return false, v1alpha1.ReasonNoSites, "no wave selects a site; check spec.waves against the labels of the sites"
+	case d.AbortedBy != "":
+		return sites.Moving > 0, v1alpha1.ReasonAborted, fmt.Sprintf("%d of %d sites completed; %s", sites.Completed, sites.Total, admit.Aborted(d.AbortedBy).Message)
 	case failures.Reason != "":
 		return sites.Moving > 0, failures.Reason, fmt.Sprintf("%d of %d sites completed; failed: %s; %s", sites.Completed, sites.Total, some(c.failed), failures.Message)
 	case sites.Held > 0:
 		return sites.Moving > 0, v1alpha1.ReasonSitesHeld, heldMessage(c)
 	case int(sites.Moving)+c.starting > 0:
 		return true, v1alpha1.ReasonSitesMoving, fmt.Sprintf("%d of %d sites completed; in a phase or about to start one: %d", sites.Completed, sites.Total, int(sites.Moving)+c.starting)
-	case currentWave(d) == "":
-		return false, v1alpha1.ReasonAllPhasesPassed, fmt.Sprintf("all %d sites have passed every phase", sites.Total)
+	}
+	return standstill(s, d, c)
+}
+
+// standstill says what a rollout waits for in which no site moves or is held.
+func standstill(s snapshot, d decision, c counts) (moving bool, reason, message string) {
+	sites, wave := c.all, currentWave(d)
+	closed, past := d.Blocked[v1alpha1.ReasonWaitingForCalendar], d.Blocked[v1alpha1.ReasonThroughReached]
+	switch {
+	case wave == "" && sites.Completed == sites.Total:
+		reason = v1alpha1.ReasonAllPhasesPassed
+		if sites.Regressed > 0 {
+			reason = v1alpha1.ReasonRegressed
+		}
+		return false, reason, fmt.Sprintf("all %d sites have passed every phase", sites.Total)
 	case s.plan.Suspended:
 		block := admit.MayStart(s.plan, 0)
 		return false, block.Reason, block.Message
@@ -158,7 +181,11 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 	case d.InFlight == 0 && past.Reason != "":
 		return false, past.Reason, past.Message
 	}
-	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, fmt.Sprintf("%d of %d sites completed; no site is in a phase; the current wave is %s", sites.Completed, sites.Total, currentWave(d))
+	message = fmt.Sprintf("%d of %d sites completed; no site is in a phase", sites.Completed, sites.Total)
+	if wave != "" { // every wave has completed while sites wait to begin a phase that a regression reopened
+		message += "; the current wave is " + wave
+	}
+	return d.InFlight > 0, v1alpha1.ReasonSitesWaiting, message
 }
 
 // heldMessage names the first held sites: they are what a person has to look at.

@@ -23,6 +23,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	st := &changed.Status
 	st.ObservedGeneration = changed.Generation
 	counted := count(s, d)
+	st.AbortedBy = d.AbortedBy
 	st.Sites, st.Waves, st.CurrentWave = counted.all, waveStatuses(d, counted), currentWave(d)
 	st.Goals = goals(s)
 	mistakes := s.plan.AllMistakes()
@@ -91,6 +92,11 @@ func kpiProgress(name string, objects plan.Objects) v1alpha1.KPIProgress {
 	return progress
 }
 
+// alarming are the reasons of Progressing at which somebody should look.
+var alarming = map[string]bool{
+	v1alpha1.ReasonSitesHeld: true, v1alpha1.ReasonTooManyFailures: true, v1alpha1.ReasonAborted: true, v1alpha1.ReasonRegressed: true,
+}
+
 // tell emits events for what a person would want to be told: the plan breaks or is mended, a wave opens or completes, the rollout stops, goes on or completes.
 func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionProgressing} {
@@ -100,7 +106,7 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 			continue
 		}
 		level := corev1.EventTypeNormal
-		if is.Reason == v1alpha1.ReasonSitesHeld || is.Reason == v1alpha1.ReasonTooManyFailures || (kind == v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue) {
+		if alarming[is.Reason] || (kind == v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue) {
 			level = corev1.EventTypeWarning
 		}
 		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", status.Note(is.Message))

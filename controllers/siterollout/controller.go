@@ -77,7 +77,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// planOrWavesChanged lets through what can move a site or change the reason why it waits. The counts in a rollout's status can do neither.
+// planOrWavesChanged lets through what can move a site or change the reason why it waits: also that the rollout was aborted, or goes on. The counts in a rollout's status can do neither.
 func planOrWavesChanged() predicate.Predicate {
 	waves := func(o client.Object) map[string]v1alpha1.WaveStatus {
 		states := map[string]v1alpha1.WaveStatus{}
@@ -87,7 +87,8 @@ func planOrWavesChanged() predicate.Predicate {
 		return states
 	}
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || !reflect.DeepEqual(waves(e.ObjectOld), waves(e.ObjectNew))
+		by := func(o client.Object) string { return o.(*v1alpha1.CRMRollout).Status.AbortedBy }
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || by(e.ObjectOld) != by(e.ObjectNew) || !reflect.DeepEqual(waves(e.ObjectOld), waves(e.ObjectNew))
 	}}
 }
 

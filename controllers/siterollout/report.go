@@ -44,8 +44,8 @@ func conditions(sr *v1alpha1.SiteRollout, last advance.Step, now time.Time) {
 	}
 	state, reason, message := sr.Status.State, sr.Status.Reason, sr.Status.Message
 	c.Set(v1alpha1.ConditionProgressing, status.Bool(state == v1alpha1.SiteProving), reason, message)
-	c.Set(v1alpha1.ConditionHeld, status.Bool(state == v1alpha1.SiteHeld), reason, message)
-	c.Set(v1alpha1.ConditionCompleted, status.Bool(state == v1alpha1.SiteCompleted), reason, message)
+	c.Set(v1alpha1.ConditionHeld, status.Bool(state == v1alpha1.SiteHeld || state == v1alpha1.SiteRolledBack), reason, message)
+	c.Set(v1alpha1.ConditionCompleted, status.Bool(state == v1alpha1.SiteCompleted || state == v1alpha1.SiteRegressed), reason, message)
 	passed := metav1.ConditionUnknown
 	if gate := sr.Status.Gate; gate != nil && gate.Verdict != v1alpha1.VerdictWait {
 		passed = status.Bool(gate.Verdict == v1alpha1.VerdictPass)
@@ -99,7 +99,7 @@ func newerNumbers(old, current v1alpha1.SiteRolloutStatus) bool {
 // can tell later whether the record is still what it was.
 func (r *Reconciler) tell(ctx context.Context, sr *v1alpha1.SiteRollout, step taken) {
 	kind := corev1.EventTypeNormal
-	if step.State == v1alpha1.SiteHeld {
+	if step.State == v1alpha1.SiteHeld || step.State == v1alpha1.SiteRolledBack || step.State == v1alpha1.SiteRegressed {
 		kind = corev1.EventTypeWarning
 	}
 	sequence, hash := step.recorded.Sequence, record.Short(step.recorded.Hash)

@@ -20,10 +20,16 @@ type Site struct {
 	Wave string
 	// Next is the position of the first phase that the site has not passed; the number of phases when it has passed them all.
 	Next int
-	// Admitted is true when the site may start its next phase.
+	// Attempt at that phase that the site would start, or is in.
+	Attempt int32
+	// Admitted is true when the site may start that attempt.
 	Admitted bool
 	// Running is true when the site has started that phase.
 	Running bool
+	// RolledBack is true when the site was rolled back out of that phase, and nobody has let it begin again.
+	RolledBack bool
+	// Aborts is true when its attempt failed in a phase whose onFailure is Abort, and no other begins by itself.
+	Aborts bool
 	// Begun is true when the site has started a phase, ever.
 	Begun bool
 	// Failed is true when its attempt has failed and no other has begun, or when it is rolled back.
@@ -37,21 +43,30 @@ type Site struct {
 // SiteOf returns what admission needs to know of a site.
 func SiteOf(p plan.Plan, sr *v1alpha1.SiteRollout) Site {
 	site := Site{
-		Name:   sr.Spec.Site,
-		Wave:   sr.Spec.Wave,
-		Next:   p.Next(sr.Status.Phases),
-		Begun:  len(sr.Status.Phases) > 0,
-		Failed: sr.Status.State == v1alpha1.SiteRolledBack,
-		Passed: p.Passed(sr.Status.Phases),
+		Name:    sr.Spec.Site,
+		Wave:    sr.Spec.Wave,
+		Next:    p.Next(sr.Status.Phases),
+		Begun:   len(sr.Status.Phases) > 0,
+		Passed:  p.Passed(sr.Status.Phases),
+		Attempt: 1,
 	}
-	for i := range sr.Status.Phases {
-		if r := &sr.Status.Phases[i]; r.PassedAt == nil && p.IndexOf(r.Name) >= 0 {
-			site.Running = true
-			site.Failed = site.Failed || r.FailedAt != nil
+	if site.Next == len(p.Phases) {
+		return site
+	}
+	phase := p.Phases[site.Next]
+	if r := plan.RecordOf(sr.Status.Phases, phase.Name); r != nil {
+		site.Running = r.Runs()
+		site.Failed = r.FailedAt != nil || r.RolledBackAt != nil
+		site.Aborts = phase.Aborts(*r)
+		let := sr.Status.State == v1alpha1.SiteWaiting && sr.Status.CurrentPhase == phase.Name
+		site.RolledBack = r.RolledBackAt != nil && !let
+		if site.Attempt = r.Attempt; !site.Running {
+			site.Attempt++
 		}
 	}
-	// Only an admission to that very phase counts: the plan may have gained a phase in front of the one that the site was admitted to, and nobody has given it a place for that.
-	site.Admitted = site.Next < len(p.Phases) && p.Phases[site.Next].Name == sr.Spec.AdmittedThrough
+	// Only an admission to that very phase and attempt counts: the plan may have gained a phase in front of the one that the site was admitted to, and nobody has given it a
+	// place for that.
+	site.Admitted = phase.Name == sr.Spec.AdmittedThrough && site.Attempt == max(1, sr.Spec.AdmittedAttempt)
 	return site
 }
 
@@ -64,6 +79,8 @@ type Admission struct {
 	Site string
 	// Phase is the name of the phase.
 	Phase string
+	// Attempt at the phase.
+	Attempt int32
 }
 
 // Decision is what may happen now.
@@ -76,6 +93,8 @@ type Decision struct {
 	InFlight int
 	// Blocked is, for each reason why sites of a wave wait, what the first of them is told.
 	Blocked map[string]Block
+	// AbortedBy is the site whose failure keeps every site from starting a phase; empty when none does.
+	AbortedBy string
 	// WakeAt is when a wave, or the calendars of a site that waits for nothing else, open by themselves; zero when none do.
 	WakeAt time.Time
 }
@@ -94,7 +113,7 @@ type Block struct {
 // waves, then of names.
 func Decide(p plan.Plan, sites []Site, now time.Time) Decision {
 	counted := count(p, sites)
-	decision := Decision{Waves: waves(p, sites, counted, now), InFlight: counted.all.inFlight, Blocked: map[string]Block{}}
+	decision := Decision{Waves: waves(p, sites, counted, now), AbortedBy: abortedBy(sites), InFlight: counted.all.inFlight, Blocked: map[string]Block{}}
 	for _, w := range decision.Waves {
 		decision.WakeAt = earlier(decision.WakeAt, w.OpensAt)
 	}
@@ -103,9 +122,10 @@ func Decide(p plan.Plan, sites []Site, now time.Time) Decision {
 		if index, known := counted.index[s.Wave]; known {
 			wave = decision.Waves[index]
 		}
+		wave.AbortedBy = decision.AbortedBy
 		block := blocked(p, *s, wave, counted.free(p, s.Wave))
 		if block.Reason == "" {
-			decision.Admissions = append(decision.Admissions, Admission{Site: s.Name, Phase: p.Phases[s.Next].Name})
+			decision.Admissions = append(decision.Admissions, Admission{Site: s.Name, Phase: p.Phases[s.Next].Name, Attempt: s.Attempt})
 			counted.fly(s.Wave)
 			continue
 		}
@@ -124,6 +144,17 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// abortedBy returns the first site, by name, whose failure aborts the rollout; also one that no wave selects any more.
+func abortedBy(sites []Site) string {
+	by := ""
+	for i := range sites {
+		if sites[i].Aborts && (by == "" || sites[i].Name < by) {
+			by = sites[i].Name
+		}
+	}
+	return by
 }
 
 // Explain returns why a site may not start its next phase, also when it was admitted to it: what admission depends on may have changed since. The wave is as the
@@ -158,16 +189,24 @@ func suspendedMessage(p plan.Plan) string {
 	return "the rollout is suspended: " + p.SuspendReason
 }
 
+// Aborted says that a site keeps all from starting a phase.
+func Aborted(by string) Block {
+	return Block{Reason: v1alpha1.ReasonAborted, Message: fmt.Sprintf("no site starts a phase: site %s failed in a phase whose onFailure is Abort; decide about its attempt: Retry, Waive, Skip or RollBack", by)}
+}
+
 // blocked asks every question that admission depends on, the more lasting ones first.
 func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
 	planned := p.Wave(s.Wave)
 	if planned == nil || wave.Name == "" {
 		return Block{Reason: v1alpha1.ReasonNotInWave, Message: "no wave of the rollout selects this site any more"}
 	}
-	if block := MayStart(p, s.Next); block.Reason != "" {
-		return block
+	block := MayStart(p, s.Next)
+	if wave.AbortedBy != "" && len(p.Mistakes) == 0 && !p.Suspended {
+		block = Aborted(wave.AbortedBy)
 	}
 	switch {
+	case block.Reason != "":
+		return block
 	case s.Next > planned.Through:
 		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[planned.Through].Name)}
 	case !s.Begun && wave.State == v1alpha1.WaveClosed:

@@ -342,8 +342,8 @@ func TestSitesJoinMoveAndLeaveWithTheirWaves(t *testing.T) {
 func TestWhatAdmissionKnowsOfASiteComesFromItsStory(t *testing.T) {
 	p, passed := threePhases(), metav1.NewTime(monday)
 	sr := &v1alpha1.SiteRollout{Spec: v1alpha1.SiteRolloutSpec{Site: "a", Wave: "w", AdmittedThrough: "migrate"}}
-	sr.Status.Phases = []v1alpha1.PhaseRecord{{Name: "assess", PassedAt: &passed}, {Name: "migrate"}}
-	if diff := cmp.Diff(in("a", "w", 1), admit.SiteOf(p, sr)); diff != "" {
+	sr.Status.Phases = []v1alpha1.PhaseRecord{{Name: "assess", Attempt: 1, PassedAt: &passed}, {Name: "migrate", Attempt: 1}}
+	if diff := cmp.Diff(at(1, in("a", "w", 1)), admit.SiteOf(p, sr)); diff != "" {
 		t.Errorf("in a phase (-want +got):\n%s", diff)
 	}
 	sr.Status.Phases[1].FailedAt = &passed
@@ -356,7 +356,7 @@ func TestWhatAdmissionKnowsOfASiteComesFromItsStory(t *testing.T) {
 		t.Errorf("a phase was put in front of the one that the site was admitted to, and it counts as admitted: %+v", got)
 	}
 	joined := &v1alpha1.SiteRollout{Spec: v1alpha1.SiteRolloutSpec{Site: "b", Wave: "w"}}
-	if diff := cmp.Diff(fresh("b", "w"), admit.SiteOf(p, joined)); diff != "" {
+	if diff := cmp.Diff(at(1, fresh("b", "w")), admit.SiteOf(p, joined)); diff != "" {
 		t.Errorf("just joined (-want +got):\n%s", diff)
 	}
 }

@@ -49,7 +49,7 @@ func (m Membership) Sites(p plan.Plan, existing map[string]*v1alpha1.SiteRollout
 		sites = append(sites, site)
 	}
 	for _, member := range m.Join {
-		sites = append(sites, Site{Name: member.Site, Wave: member.Wave})
+		sites = append(sites, Site{Name: member.Site, Wave: member.Wave, Attempt: 1})
 	}
 	return sites
 }

@@ -45,7 +45,7 @@ func count(p plan.Plan, sites []Site) counts {
 
 func (t *tally) add(p plan.Plan, s *Site) {
 	t.total++
-	if s.Next < len(p.Phases) {
+	if len(s.Passed) < len(p.Phases) { // a site in a phase that a regression reopened has passed every phase
 		t.left++
 	}
 	if s.Failed {
@@ -112,7 +112,7 @@ func candidates(p plan.Plan, all []Site) []*Site {
 	}
 	var waiting []*Site
 	for i := range all {
-		if s := &all[i]; s.Next < len(p.Phases) && !s.inFlight() {
+		if s := &all[i]; s.Next < len(p.Phases) && !s.inFlight() && !s.RolledBack {
 			waiting = append(waiting, s)
 		}
 	}

@@ -19,6 +19,8 @@ type Wave struct {
 	OpensAt time.Time
 	// TooManyFailures keeps sites of an open wave that have not begun from beginning.
 	TooManyFailures bool
+	// AbortedBy is the site whose failure keeps every site of the rollout from starting a phase; empty when none does.
+	AbortedBy string
 	// Message says what a closed wave waits for, or why no further site of an open one begins.
 	Message string
 }
@@ -128,7 +130,7 @@ func WaveOf(p plan.Plan, status v1alpha1.CRMRolloutStatus, name string) Wave {
 		if known.Name != name {
 			continue
 		}
-		wave := Wave{Name: name, State: known.State, Message: known.Message}
+		wave := Wave{Name: name, State: known.State, Message: known.Message, AbortedBy: status.AbortedBy}
 		if known.OpensAt != nil {
 			wave.OpensAt = known.OpensAt.Time
 		}

@@ -37,6 +37,8 @@ type Input struct {
 	Capture func(b plan.Baseline) (gate.Capture, bool)
 	// Candidates returns the names of the sites that can be control sites, in the order in which they are taken.
 	Candidates func(phase string, c plan.Controls) []string
+	// Retry says that a person lets the site begin another attempt at a phase whose attempt failed or was rolled back; empty when nobody has.
+	Retry string
 	// Holds by criterion of the gate that the site stands at, as the last step left them.
 	Holds Holds
 	// Now is the time of the step, in whole seconds.
@@ -103,8 +105,12 @@ type Change struct {
 	Starts bool
 	// Baselines that were taken for the first attempt.
 	Baselines []v1alpha1.Baseline
-	// Fails is true when the attempt fails.
-	Fails bool
+	// Fails is the reason for which the attempt fails; empty when it does not.
+	Fails string
+	// RollsBack is true when the site is rolled back out of Phase.
+	RollsBack bool
+	// Reopens is true when Phase, which was passed, is to be passed again.
+	Reopens bool
 	// Passes is true when Phase is passed.
 	Passes bool
 	// Evidence that passed the phase.
@@ -119,12 +125,17 @@ func Next(in Input) Step {
 		return in.join(next)
 	case next == len(in.Plan.Phases):
 		return in.complete()
-	case in.Status.State == v1alpha1.SiteCompleted:
+	case in.Status.State == v1alpha1.SiteCompleted || in.Status.State == v1alpha1.SiteRegressed:
 		return in.wait(next, v1alpha1.ReasonPhaseAdded, fmt.Sprintf("the rollout gained phase %s", in.Plan.Phases[next].Name))
 	}
 	phase := in.Plan.Phases[next]
-	if record := running(in.Status.Phases, phase.Name); record != nil {
+	record := unpassed(in.Status.Phases, phase.Name)
+	switch {
+	case record == nil:
+	case record.Runs():
 		return in.prove(phase, *record)
+	case record.RolledBackAt != nil && !in.begins(phase.Name):
+		return in.stayOut(phase, *record)
 	}
 	if in.Status.State != v1alpha1.SiteWaiting {
 		return in.wait(next, v1alpha1.ReasonPhaseAdded, fmt.Sprintf("the phases of the rollout changed: phase %s comes next", phase.Name))
@@ -132,12 +143,10 @@ func Next(in Input) Step {
 	return in.enter(next)
 }
 
-// running returns the record of a phase that was started and not passed, or nil.
-func running(records []v1alpha1.PhaseRecord, phase string) *v1alpha1.PhaseRecord {
-	for i := range records {
-		if records[i].Name == phase && records[i].PassedAt == nil {
-			return &records[i]
-		}
+// unpassed returns the record of a phase that was started and not passed, or nil.
+func unpassed(records []v1alpha1.PhaseRecord, phase string) *v1alpha1.PhaseRecord {
+	if record := plan.RecordOf(records, phase); record != nil && record.PassedAt == nil {
+		return record
 	}
 	return nil
 }
@@ -157,17 +166,6 @@ func (in Input) wait(next int, reason, message string) Step {
 		step.Phase = in.Plan.Phases[next].Name
 	}
 	step.Change = &Change{Reason: reason, Message: message, Phase: step.Phase}
-	return step
-}
-
-const completedMessage = "the site has passed every phase"
-
-// complete keeps a site completed, also one whose last open phase was taken out of the plan.
-func (in Input) complete() Step {
-	step := Step{State: v1alpha1.SiteCompleted, Reason: v1alpha1.ReasonAllPhasesPassed, Message: completedMessage}
-	if in.Status.State != v1alpha1.SiteCompleted {
-		step.Change = &Change{Reason: step.Reason, Message: step.Message}
-	}
 	return step
 }
 

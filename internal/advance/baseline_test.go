@@ -225,11 +225,11 @@ func TestAFailedAttemptStaysFailedUntilItsGuardrailsAreKnownToBeKept(t *testing.
 
 func TestAGuardrailIsWatchedWhileThePhaseSoaks(t *testing.T) {
 	step := advance.Next(advance.Input{Plan: guarded(t, 0), Status: running(stateProving), Now: at(10), Evidence: func(gate.KPI) gate.Evidence { return values(10, 70) }})
-	if step.State != stateHeld || step.Change == nil || !step.Change.Fails || !strings.HasPrefix(step.Message, "attempt 1 at phase migrate failed: guardrail calm: complaints is 70") {
+	if step.State != stateHeld || step.Change == nil || step.Change.Fails != v1alpha1.ReasonGuardrailBroken || !strings.HasPrefix(step.Message, "attempt 1 at phase migrate failed: guardrail calm: complaints is 70") {
 		t.Errorf("%s: %s", step.State, step.Message)
 	}
 	status := advance.Record(running(stateProving), step, at(10))
-	if status.Phases[0].FailedAt == nil || !status.Phases[0].FailedAt.Time.Equal(at(10)) {
+	if status.Phases[0].FailedAt == nil || !status.Phases[0].FailedAt.Time.Equal(at(10)) || status.Phases[0].Failure != v1alpha1.ReasonGuardrailBroken {
 		t.Errorf("record %+v", status.Phases[0])
 	}
 }

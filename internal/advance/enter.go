@@ -15,9 +15,9 @@ import (
 func (in Input) enter(next int) Step {
 	phase := in.Plan.Phases[next]
 	step := Step{State: v1alpha1.SiteWaiting, Phase: phase.Name}
-	block := admit.MayStart(in.Plan, next)
+	block := in.Block
 	if block.Reason == "" {
-		block = in.Block
+		block = admit.MayStart(in.Plan, next)
 	}
 	if block.Reason == "" && !in.Admitted {
 		block = admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "the site has not been admitted yet"}
@@ -38,6 +38,14 @@ func (in Input) enter(next int) Step {
 	if closed {
 		step.Reason, step.Message, step.NextLook, step.WakeAt = block.Reason, block.Message, block.Until, block.Until
 		return step
+	}
+	return in.begin(step, phase)
+}
+
+// begin starts an attempt: the first one with the baselines of the phase. A site that was rolled back, or whose phase a regression reopened, has them from before its first attempt.
+func (in Input) begin(step Step, phase plan.Phase) Step {
+	if known := unpassed(in.Status.Phases, phase.Name); known != nil {
+		return another(*known, fmt.Sprintf("attempt %d at phase %s started", known.Attempt+1, known.Name))
 	}
 	taken := in.baselines(&step, phase)
 	if step.Reason != "" {

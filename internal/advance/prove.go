@@ -17,25 +17,31 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	case len(phase.Mistakes) > 0:
 		return in.stalled(step, phase)
 	case record.FailedAt != nil:
-		return in.retry(phase, record)
+		return in.failed(phase, record)
 	}
 	judged := gate.Judgement{Verdict: v1alpha1.VerdictPass}
 	if phase.Exit != nil {
 		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt}
 		judged = in.judge(&step, *phase.Exit, at, record.StartedAt.Time)
 	}
-	if broken := judged.Broken(); len(broken) > 0 {
-		return step.fail(phase, record, broken, nextSample(judged))
+	due := overdue(phase, record)
+	switch broken := judged.Broken(); {
+	case len(broken) > 0:
+		step.NextLook = nextSample(judged)
+		return step.fail(record, v1alpha1.ReasonGuardrailBroken, joined(broken))
+	case in.missed(due, judged):
+		return step.fail(record, v1alpha1.ReasonDeadlineExceeded, lacked(phase, due, judged))
 	}
 	if soakEnd := record.StartedAt.Add(phase.Soak); in.Now.Before(soakEnd) {
 		step = step.soak(phase, judged, soakEnd)
 		step.Change = in.turn(step)
 		return step
 	}
-	step.NextLook = nextSample(judged)
-	switch {
-	case judged.Verdict == v1alpha1.VerdictPass:
+	if judged.Verdict == v1alpha1.VerdictPass {
 		return in.pass(phase, judged)
+	}
+	step.NextLook, step.WakeAt = earlier(nextSample(judged), due), due
+	switch {
 	case judged.Verdict == v1alpha1.VerdictFail:
 		step.State, step.Reason = v1alpha1.SiteHeld, v1alpha1.ReasonExitGateFailed
 	case in.Status.State == v1alpha1.SiteHeld && !judged.Recovering():
@@ -45,35 +51,10 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 		step.State, step.Reason = v1alpha1.SiteProving, v1alpha1.ReasonExitGateWaiting
 	}
 	step.Message = fmt.Sprintf("exit gate %s: %s", phase.Exit.Name, describe(judged))
+	if !due.IsZero() {
+		step.Message += "; the attempt fails if it has not passed by " + clock(due)
+	}
 	step.Change = in.turn(step)
-	return step
-}
-
-// fail ends an attempt whose guardrails were broken for their time.
-func (s Step) fail(phase plan.Phase, record v1alpha1.PhaseRecord, broken []string, next time.Time) Step {
-	s.State, s.Reason, s.NextLook = v1alpha1.SiteHeld, v1alpha1.ReasonGuardrailBroken, next
-	s.Message = fmt.Sprintf("attempt %d at phase %s failed: %s", record.Attempt, phase.Name, joined(broken))
-	s.Change = &Change{Reason: s.Reason, Message: s.Message, Phase: phase.Name, Fails: true}
-	return s
-}
-
-// retry holds a site whose attempt failed until every guardrail is kept again, and then begins the next attempt: with a soak of its own, and without the evidence of this one.
-func (in Input) retry(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
-	step := Step{State: v1alpha1.SiteHeld, Phase: phase.Name, Reason: v1alpha1.ReasonGuardrailBroken}
-	var judged gate.Judgement
-	if phase.Exit != nil {
-		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt, Failed: true}
-		judged = in.judge(&step, *phase.Exit, at, time.Time{})
-	}
-	unkept := judged.Unkept()
-	if len(unkept) == 0 {
-		message := fmt.Sprintf("attempt %d at phase %s started: its guardrails are kept again", record.Attempt+1, phase.Name)
-		return Step{State: v1alpha1.SiteProving, Phase: phase.Name, Reason: v1alpha1.ReasonAttemptStarted, Message: message,
-			Change: &Change{Reason: v1alpha1.ReasonAttemptStarted, Message: message, Phase: phase.Name, Starts: true}}
-	}
-	step.NextLook = nextSample(judged)
-	step.Message = fmt.Sprintf("attempt %d at phase %s failed at %s; the next one starts when its guardrails are kept: %s",
-		record.Attempt, phase.Name, record.FailedAt.UTC().Format(time.RFC3339), joined(unkept))
 	return step
 }
 
@@ -106,7 +87,7 @@ func (in Input) pass(phase plan.Phase, judged gate.Judgement) Step {
 		message = fmt.Sprintf("phase %s passed exit gate %s", phase.Name, phase.Exit.Name)
 	}
 	records := slices.Clone(in.Status.Phases)
-	running(records, phase.Name).PassedAt = stamp(in.Now)
+	unpassed(records, phase.Name).PassedAt = stamp(in.Now)
 	next := in.Plan.Next(records)
 	step := in.wait(next, v1alpha1.ReasonPhasePassed, message)
 	if next == len(in.Plan.Phases) {

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/record"
 )
 
@@ -36,18 +37,36 @@ func notBefore(steps []v1alpha1.Transition, now time.Time) time.Time {
 }
 
 func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Time) {
-	record := running(status.Phases, change.Phase)
-	switch {
-	case change.Starts && record == nil:
-		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now), Baselines: change.Baselines})
-	case record == nil:
-	case change.Starts:
-		record.Attempt, record.StartedAt, record.FailedAt = record.Attempt+1, metav1.NewTime(now), nil
-	case change.Fails:
-		record.FailedAt = stamp(now)
-	case change.Passes:
-		record.PassedAt, record.Evidence = stamp(now), change.Evidence
+	if change.Reopens {
+		reopen(plan.RecordOf(status.Phases, change.Phase), now)
+		return
 	}
+	known := unpassed(status.Phases, change.Phase)
+	switch {
+	case change.Starts && known == nil:
+		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now), Baselines: change.Baselines})
+	case known == nil:
+	case change.Starts:
+		known.Attempt, known.StartedAt = known.Attempt+1, metav1.NewTime(now)
+		known.FailedAt, known.Failure, known.RolledBackAt, known.ReopenedAt = nil, "", nil, nil
+	case change.Fails != "":
+		known.FailedAt, known.Failure = stamp(now), change.Fails
+	case change.RollsBack:
+		known.RolledBackAt = stamp(now)
+	case change.Passes:
+		known.PassedAt, known.Evidence = stamp(now), change.Evidence
+	}
+}
+
+// reopen makes a phase that was passed one that is to be passed again. Its evidence goes: it speaks about an attempt that is over.
+func reopen(known *v1alpha1.PhaseRecord, now time.Time) {
+	if known == nil || known.PassedAt == nil {
+		return
+	}
+	if known.FirstPassedAt == nil {
+		known.FirstPassedAt = known.PassedAt
+	}
+	known.ReopenedAt, known.PassedAt, known.Outcome, known.Evidence = stamp(now), nil, "", nil
 }
 
 func recordTransition(status *v1alpha1.SiteRolloutStatus, from v1alpha1.SiteState, step Step, now time.Time) {

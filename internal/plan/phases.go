@@ -35,6 +35,7 @@ func ResolvePhase(source *v1alpha1.RolloutPhase, objects Objects) Phase {
 		phase.Mistakes = append(phase.Mistakes, invalid(object, "spec.soak", err.Error(), remedyDuration))
 	}
 	phase.Soak = soak
+	phase.resolveFailure(object, source.Spec)
 	phase.Entry, phase.EntryMistakes = resolveReference(object, "spec.entryGate.name", source.Spec.EntryGate, objects)
 	if phase.Entry != nil && phase.Entry.Guarded() {
 		phase.EntryMistakes = append(phase.EntryMistakes, invalid(object, "spec.entryGate.name",

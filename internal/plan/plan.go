@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -30,6 +29,8 @@ type Plan struct {
 	Suspended bool
 	// SuspendReason says why, for people.
 	SuspendReason string
+	// Sustain is what sites must keep up behind the last phase; nil for nothing.
+	Sustain *Sustain
 	// Calendars say when sites may start a phase.
 	Calendars Calendars
 	// Mistakes in the rollout itself, also in its calendars and those of its waves. While there are any, no site starts a phase.
@@ -42,6 +43,14 @@ type Phase struct {
 	Name string
 	// Soak is how long the phase runs at least.
 	Soak time.Duration
+	// Deadline is how long an attempt may take; zero for as long as it takes.
+	Deadline time.Duration
+	// Expected is how long the phase is planned to take at a site; zero when that is not planned.
+	Expected time.Duration
+	// MaxAttempts is how many attempts begin by themselves, the first included; zero for no limit.
+	MaxAttempts int32
+	// OnFailure says what follows when no other attempt begins by itself. It is never empty.
+	OnFailure v1alpha1.FailurePolicy
 	// Entry gate; nil for none.
 	Entry *gate.Gate
 	// Exit gate; nil for none.
@@ -101,6 +110,7 @@ func Resolve(rollout *v1alpha1.CRMRollout, objects Objects) Plan {
 	p.MaxConcurrent = p.resolveLimit(object, "spec.maxConcurrent", rollout.Spec.MaxConcurrent, 1)
 	p.MaxFailures = p.resolveLimit(object, "spec.maxFailures", rollout.Spec.MaxFailures, 0)
 	p.resolvePhases(object, rollout, objects)
+	p.resolveSustain(object, rollout, objects)
 	p.resolveWaves(object, rollout)
 	p.resolveCalendars(object, rollout, objects)
 	p.checkGoals(object, rollout, objects)
@@ -125,6 +135,9 @@ func (p Plan) AllMistakes() []Mistake {
 		add(p.Calendars.mistakes[phase.Name])
 		add(phase.Mistakes)
 	}
+	if p.Sustain != nil {
+		add(p.Sustain.Mistakes)
+	}
 	return all
 }
 
@@ -141,50 +154,4 @@ func (p Plan) IndexOf(phase string) int {
 // StartMistakes returns what keeps a phase from being started.
 func (p Phase) StartMistakes() []Mistake {
 	return append(slices.Clone(p.EntryMistakes), p.Mistakes...)
-}
-
-// Next returns the position of the phase that a site is in or comes to: the one that runs, wherever the plan has put it meanwhile, else the first that it has not passed,
-// len(p.Phases) when it has passed them all.
-func (p Plan) Next(records []v1alpha1.PhaseRecord) int {
-	for i := range records {
-		if running := p.IndexOf(records[i].Name); records[i].PassedAt == nil && running >= 0 {
-			return running
-		}
-	}
-	for i := range p.Phases {
-		if passedAt(records, p.Phases[i].Name) == nil {
-			return i
-		}
-	}
-	return len(p.Phases)
-}
-
-// Passed returns, for each phase from the first up to the one that a site has not passed, when it had passed that phase and every one before it.
-func (p Plan) Passed(records []v1alpha1.PhaseRecord) []time.Time {
-	var passed []time.Time
-	var latest time.Time
-	for i := range p.Phases {
-		at := passedAt(records, p.Phases[i].Name)
-		if at == nil {
-			break
-		}
-		if at.After(latest) {
-			latest = at.Time
-		}
-		if passed == nil {
-			passed = make([]time.Time, 0, len(p.Phases))
-		}
-		passed = append(passed, latest)
-	}
-	return passed
-}
-
-// passedAt returns when a phase was passed, nil when it was not.
-func passedAt(records []v1alpha1.PhaseRecord, phase string) *metav1.Time {
-	for i := range records {
-		if records[i].Name == phase {
-			return records[i].PassedAt
-		}
-	}
-	return nil
 }

@@ -214,7 +214,8 @@ func wavesChangedOrRespecified(c change) bool {
 		}
 		return states
 	}
-	return respecified(c) || !reflect.DeepEqual(waves(c.old), waves(c.now))
+	by := func(o client.Object) string { return o.(*v1alpha1.CRMRollout).Status.AbortedBy }
+	return respecified(c) || by(c.old) != by(c.now) || !reflect.DeepEqual(waves(c.old), waves(c.now))
 }
 
 // toldOfMore lets through what is more than a measurement.
