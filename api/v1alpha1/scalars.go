@@ -136,6 +136,8 @@ const (
 	MaxSiteMessage = 1024
 	// MaxMistake bounds one entry of a rollout's mistakes.
 	MaxMistake = 1024
+	// MaxBecause bounds what puts a site in its place of a ranking.
+	MaxBecause = 256
 )
 
 // Clip shortens a text to at most limit bytes, at the border of a character, and marks the cut. A message that is too long would otherwise

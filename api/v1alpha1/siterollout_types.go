@@ -85,7 +85,7 @@ type SiteRolloutSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	Revision string `json:"revision,omitempty"`
 
-	// rank is the place of the site in the ranking of its wave, from 1. Unset: its wave takes sites by name, or has not ranked them.
+	// rank is the place of the site in the ranking of its wave, from 1. Unset: its wave takes sites by name, has not ranked them, or the site joined later.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1

@@ -58,7 +58,8 @@ const (
 	RankByKPI RankSource = "KPI"
 	// RankByAttribute: the number that stands in an attribute of the RolloutSite.
 	RankByAttribute RankSource = "Attribute"
-	// RankByGate: how ready a site is for an AcceptanceGate: the weight of its criteria that pass, in percent. The gate is judged like an entry gate.
+	// RankByGate: how ready a site is for an AcceptanceGate: the weight of its criteria that are met now, in percent. Advisory criteria do not count, and `for` is not asked:
+	// a ranking compares sites at one moment.
 	RankByGate RankSource = "Gate"
 	// RankByUsers: the number of users of the site.
 	RankByUsers RankSource = "Users"
@@ -144,7 +145,8 @@ type Wave struct {
 	Calendars []LocalReference `json:"calendars,omitempty"`
 
 	// rankBy puts the sites of the wave in an order: by the first number, where that is equal by the second, and so on, then by name. A site without a number comes after those
-	// that have one. The ranking is made once, when the wave opens and every KPI in it has been measured; it stays as it is then. Unset: by name.
+	// that have one. The ranking is made once, when the wave is open, the rollout is not suspended, and every KPI in it has been measured for each of these sites; it stays as it is then.
+	// Sites that join later come after the others. Unset: by name.
 	//
 	// +optional
 	// +listType=atomic
@@ -153,7 +155,7 @@ type Wave struct {
 	RankBy []RankKey `json:"rankBy,omitempty"`
 
 	// pick takes only the best so many of the selected sites into the wave, as rankBy says. The others belong to the next wave that selects them; until the picking is done,
-	// they are in no wave. Unset: all selected sites belong to the wave.
+	// they are in no wave. A place that becomes free before any of them has begun goes to the next best; after that, who is in the wave stays. Unset: all selected sites belong to the wave.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -235,7 +237,7 @@ type WaveStatus struct {
 	// +optional
 	RankedAt *metav1.Time `json:"rankedAt,omitempty"`
 
-	// ranking shows the first 20 sites of the ranking. Each SiteRollout has its own place. Unset: sites have not been ranked, or are taken by name.
+	// ranking shows the first 20 sites of the ranking, fewer when more than five waves rank their sites. Each SiteRollout has its own place. Unset: sites have not been ranked, or are taken by name.
 	//
 	// +optional
 	// +listType=map

@@ -164,7 +164,7 @@ func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
 		&rolloutcalendar.Reconciler{Client: mgr.GetClient(), Clock: wall},
 		&siterollout.Reconciler{Client: mgr.GetClient(), Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
-		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Budget: budget, Events: recorder, Clock: wall},
+		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Measurements: store, Budget: budget, Events: recorder, Clock: wall},
 	}
 	for _, c := range controllers {
 		if err := c.SetupWithManager(mgr); err != nil {

@@ -19,7 +19,7 @@ import (
 // is left follows when the rollout is looked at again.
 func (r *Reconciler) act(ctx context.Context, s snapshot, d decision) error {
 	var failures []error
-	for _, site := range d.members.Leave {
+	for _, site := range d.Members.Leave {
 		failures = append(failures, r.leave(ctx, s, site))
 	}
 	changes, joins := writes(s, d)
@@ -48,7 +48,7 @@ func writes(s snapshot, d decision) (changes, joins []change) {
 		admitted[a.Site] = a
 	}
 	seen := map[string]bool{}
-	for _, m := range d.members.Join {
+	for _, m := range d.Members.Join {
 		seen[m.Site] = true
 		joins = append(joins, change{m, admitted[m.Site].Phase, admitted[m.Site].Attempt})
 	}
@@ -58,7 +58,7 @@ func writes(s snapshot, d decision) (changes, joins []change) {
 			changes = append(changes, change{m, admitted[m.Site].Phase, admitted[m.Site].Attempt})
 		}
 	}
-	for _, m := range d.members.Move {
+	for _, m := range d.Members.Move {
 		add(m)
 	}
 	for _, site := range d.adopt {
@@ -75,6 +75,9 @@ func stays(s snapshot, site string) admit.Member {
 	member := admit.Member{Site: site}
 	if sr := s.existing[site]; sr != nil {
 		member.Wave = sr.Spec.Wave
+		if sr.Spec.Rank != nil {
+			member.Rank = *sr.Spec.Rank
+		}
 	}
 	return member
 }
@@ -134,7 +137,10 @@ func (r *Reconciler) join(ctx context.Context, s snapshot, c change) error {
 }
 
 func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, c change) error {
-	sr.Spec.Wave = c.Wave
+	sr.Spec.Wave, sr.Spec.Rank = c.Wave, nil
+	if c.Rank > 0 {
+		sr.Spec.Rank = &c.Rank
+	}
 	if sr.Labels == nil {
 		sr.Labels = map[string]string{}
 	}

@@ -4,8 +4,10 @@ package crmrollout
 import (
 	"context"
 	"errors"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -16,9 +18,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/status"
 )
+
+// Measurements are what is known of sites' values of KPIs. A measure.Store has them.
+type Measurements interface {
+	// Evidence returns what is known about one site's value of a revision of a KPI.
+	Evidence(kpi types.NamespacedName, revision, site, siteID string) gate.Evidence
+	// Knew reports whether the source's latest answer was asked for when a site was known under its ID.
+	Knew(kpi types.NamespacedName, revision, site, siteID string) bool
+}
 
 // Reconciler admits sites.
 type Reconciler struct {
@@ -26,6 +38,8 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server, past the cache.
 	Live client.Reader
+	// Measurements are what sites are ranked by.
+	Measurements Measurements
 	// Budget pays for writes that bring nothing but newer numbers.
 	Budget *measure.RefreshBudget
 	// Events tells people when a plan becomes invalid, a wave opens and a rollout completes.
@@ -83,6 +97,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	d := decide(s)
+	if d.ranks() {
+		// That is done once, so it must not miss a site that the cache does not show yet.
+		if s.sites, err = catalogue.Sites(ctx, r.Live, req.Namespace); err != nil {
+			return ctrl.Result{}, err
+		}
+		d = decide(s)
+	}
 	failure := r.act(ctx, s, d)
 	if failure != nil {
 		r.ledger.forget(req.NamespacedName) // what failed may have been carried out, and only its answer was lost: look past the cache next time
@@ -90,9 +111,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if apierrors.IsConflict(failure) {
 		return status.Settle(ctrl.Result{}, failure) // what was seen is out of date and not worth reporting
 	}
-	var result ctrl.Result
-	if !d.WakeAt.IsZero() {
-		result.RequeueAfter = max(d.WakeAt.Sub(r.Clock.Now()), 1)
+	reported := r.report(ctx, s, d, failure)
+	if reported != nil && d.ranks() {
+		r.ledger.forget(req.NamespacedName) // the rankings may have been written, and only the answer was lost
 	}
-	return status.Settle(result, errors.Join(failure, r.report(ctx, s, d, failure)))
+	return status.Settle(d.again(r.Clock.Now()), errors.Join(failure, reported))
+}
+
+// again returns when the rollout has to be looked at, if nothing changes until then: when a wave opens, and at once when sites that were ranked wait to be admitted.
+func (d decision) again(now time.Time) ctrl.Result {
+	switch {
+	case d.ranks():
+		return ctrl.Result{RequeueAfter: 1}
+	case d.WakeAt.IsZero():
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: max(d.WakeAt.Sub(now), 1)}
 }

@@ -1,6 +1,7 @@
 package crmrollout
 
 import (
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,7 +12,7 @@ import (
 
 // decision is what happens to a rollout now.
 type decision struct {
-	members admit.Membership
+	admit.Seating
 	// adopt are sites whose SiteRollout has no owner.
 	adopt []string
 	admit.Decision
@@ -19,22 +20,26 @@ type decision struct {
 	sites []admit.Site
 }
 
-// decide asks the rules. While the plan has mistakes, nobody joins, moves, leaves or is admitted: a wrong selector must not throw sites out.
+// decide asks the rules.
 func decide(s snapshot) decision {
-	var d decision
-	if len(s.plan.Mistakes) == 0 {
-		d.members = admit.Members(s.plan, s.sites, s.existing)
-	}
+	d := decision{Seating: admit.Seat(admit.Facts{
+		Plan: s.plan, Sites: s.sites, Existing: s.existing, Rankings: s.rankings, Measured: s.measured, Now: s.now,
+	})}
 	for name, sr := range s.existing {
-		if _, leaves := slices.BinarySearch(d.members.Leave, name); !leaves && metav1.GetControllerOf(sr) == nil {
+		if _, leaves := slices.BinarySearch(d.Members.Leave, name); !leaves && metav1.GetControllerOf(sr) == nil {
 			d.adopt = append(d.adopt, name)
 		}
 	}
 	slices.Sort(d.adopt)
-	d.sites = d.members.Sites(s.plan, s.existing)
+	d.sites = d.Members.Sites(s.plan, s.existing)
 	askCalendars(s, d.sites)
-	d.Decision = admit.Decide(s.plan, d.sites, s.now)
+	d.Decision = admit.Decide(s.plan, d.sites, d.Unranked, s.now)
 	return d
+}
+
+// ranks reports whether the sites of a wave are ranked now. They are admitted when that has been written down.
+func (d decision) ranks() bool {
+	return slices.Contains(slices.Collect(maps.Values(d.Unranked)), "")
 }
 
 // askCalendars finds out which sites calendars keep from starting their next phase now.

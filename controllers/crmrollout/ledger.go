@@ -6,9 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
 )
 
-// ledger remembers the SiteRollouts that were written and that the cache may not show yet. Without it two reconciles in quick succession could both give away the last free slot.
+// ledger remembers what was written and the cache may not show yet: SiteRollouts, and the rankings in the rollout's status. Without it two reconciles in quick succession
+// could both give away the last free slot, or rank the sites of a wave twice.
 type ledger struct {
 	mu       sync.Mutex
 	rollouts map[types.NamespacedName]*account
@@ -17,6 +19,8 @@ type ledger struct {
 type account struct {
 	uid     types.UID
 	written map[string]*v1alpha1.SiteRollout
+	// rankings by wave, as the status was last written, or read past the cache. They are replaced as a whole and never changed.
+	rankings map[string]admit.Ranking
 }
 
 // opened reports whether a rollout has an account. One that was deleted and created again has another UID and is another rollout.
@@ -49,6 +53,36 @@ func (l *ledger) enter(rollout types.NamespacedName, sr *v1alpha1.SiteRollout) {
 	if found := l.rollouts[rollout]; found != nil {
 		found.written[sr.Spec.Site] = sr
 	}
+}
+
+// rank notes the rankings that stand in a rollout's status.
+func (l *ledger) rank(rollout types.NamespacedName, waves []v1alpha1.WaveStatus) {
+	rankings := map[string]admit.Ranking{}
+	for _, w := range waves {
+		if w.RankedAt == nil {
+			continue
+		}
+		ranking := admit.Ranking{At: w.RankedAt.Time}
+		for _, place := range w.Ranking {
+			ranking.Places = append(ranking.Places, admit.Place{Site: place.Site, Place: place.Place, Because: place.Because})
+		}
+		rankings[w.Name] = ranking
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found := l.rollouts[rollout]; found != nil {
+		found.rankings = rankings
+	}
+}
+
+// ranked returns the rankings of a rollout's waves that were written down.
+func (l *ledger) ranked(rollout types.NamespacedName) map[string]admit.Ranking {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found := l.rollouts[rollout]; found != nil {
+		return found.rankings
+	}
+	return nil
 }
 
 func (l *ledger) strike(rollout types.NamespacedName, site string) {

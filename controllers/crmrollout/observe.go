@@ -7,11 +7,14 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
 	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
@@ -23,6 +26,9 @@ type snapshot struct {
 	sites   []*v1alpha1.RolloutSite
 	// existing SiteRollouts by the name of their site, as they are on the API server: the cache, corrected by what was written and has not come back yet.
 	existing map[string]*v1alpha1.SiteRollout
+	// rankings that were written down, by wave, those too that the cache does not show yet.
+	rankings map[string]admit.Ranking
+	measured admit.Measured
 	now      time.Time
 }
 
@@ -44,8 +50,27 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 		return s, err
 	}
 	s.plan = plan.Resolve(&rollout, s.objects)
-	s.existing, err = r.observeExisting(ctx, &rollout)
-	return s, err
+	s.measured = r.observeMeasured(req.Namespace)
+	if s.existing, err = r.observeExisting(ctx, &rollout); err != nil {
+		return s, err
+	}
+	s.rankings = r.ledger.ranked(req.NamespacedName)
+	return s, nil
+}
+
+// observeMeasured returns what is known of the sites of a namespace.
+func (r *Reconciler) observeMeasured(namespace string) admit.Measured {
+	key := func(kpi gate.KPI) types.NamespacedName {
+		return types.NamespacedName{Namespace: namespace, Name: kpi.Name}
+	}
+	return admit.Measured{
+		Evidence: func(kpi gate.KPI, site, siteID string) gate.Evidence {
+			return r.Measurements.Evidence(key(kpi), kpi.Revision, site, siteID)
+		},
+		Knew: func(kpi gate.KPI, site, siteID string) bool {
+			return r.Measurements.Knew(key(kpi), kpi.Revision, site, siteID)
+		},
+	}
 }
 
 func (r *Reconciler) observeExisting(ctx context.Context, rollout *v1alpha1.CRMRollout) (map[string]*v1alpha1.SiteRollout, error) {
@@ -93,7 +118,7 @@ func (r *Reconciler) live(ctx context.Context, written *v1alpha1.SiteRollout) (*
 	return &live, nil
 }
 
-// openLedger reads the SiteRollouts of a rollout past the cache, once after a start: another process may have admitted sites a moment ago,
+// openLedger reads the SiteRollouts of a rollout and its rankings past the cache, once after a start: another process may have admitted sites a moment ago,
 // and a cache may be filled from a server that does not know yet.
 func (r *Reconciler) openLedger(ctx context.Context, rollout *v1alpha1.CRMRollout) error {
 	var list v1alpha1.SiteRolloutList
@@ -102,7 +127,14 @@ func (r *Reconciler) openLedger(ctx context.Context, rollout *v1alpha1.CRMRollou
 		return fmt.Errorf("list site rollouts of %s past the cache: %w", rollout.Name, err)
 	}
 	key := client.ObjectKeyFromObject(rollout)
+	var live v1alpha1.CRMRollout
+	if err := r.Live.Get(ctx, key, &live); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read rollout %s past the cache: %w", rollout.Name, err)
+	}
 	r.ledger.open(key, rollout.UID)
+	if live.UID == rollout.UID {
+		r.ledger.rank(key, live.Status.Waves)
+	}
 	for i := range list.Items {
 		if belongs(&list.Items[i], rollout) {
 			r.ledger.enter(key, &list.Items[i])

@@ -40,7 +40,9 @@ func count(s snapshot, d decision) counts {
 			}
 		}
 		if site.Wave == "" {
-			c.left = append(c.left, site.Name)
+			if site.Begun {
+				c.left = append(c.left, site.Name)
+			}
 			continue
 		}
 		if c.byWave[site.Wave] == nil {
@@ -84,22 +86,6 @@ func add(c *v1alpha1.SiteCounts, state v1alpha1.SiteState, failed bool) {
 	default:
 		c.Waiting++
 	}
-}
-
-func waveStatuses(d decision, c counts) []v1alpha1.WaveStatus {
-	statuses := make([]v1alpha1.WaveStatus, 0, len(d.Waves))
-	for _, w := range d.Waves {
-		st := v1alpha1.WaveStatus{Name: w.Name, State: w.State, Message: v1alpha1.Clip(w.Message, v1alpha1.MaxMessage)}
-		if !w.OpensAt.IsZero() {
-			opens := metav1.NewTime(w.OpensAt)
-			st.OpensAt = &opens
-		}
-		if sites := c.byWave[w.Name]; sites != nil {
-			st.Sites = *sites
-		}
-		statuses = append(statuses, st)
-	}
-	return statuses
 }
 
 func currentWave(d decision) string {
@@ -148,7 +134,7 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 	switch failures := d.Blocked[v1alpha1.ReasonTooManyFailures]; {
 	case len(s.plan.Mistakes) > 0:
 		return sites.Moving > 0, v1alpha1.ReasonPlanInvalid, "no site starts a phase until the plan is mended"
-	case sites.Total == 0:
+	case sites.Total == 0 && d.Unpicked == 0:
 		return false, v1alpha1.ReasonNoSites, "no wave selects a site; check spec.waves against the labels of the sites"
 	case d.AbortedBy != "":
 		return sites.Moving > 0, v1alpha1.ReasonAborted, fmt.Sprintf("%d of %d sites completed; %s", sites.Completed, sites.Total, admit.Aborted(d.AbortedBy).Message)
@@ -165,7 +151,8 @@ func progress(s snapshot, d decision, c counts) (moving bool, reason, message st
 // standstill says what a rollout waits for in which no site moves or is held.
 func standstill(s snapshot, d decision, c counts) (moving bool, reason, message string) {
 	sites, wave := c.all, currentWave(d)
-	closed, past := d.Blocked[v1alpha1.ReasonWaitingForCalendar], d.Blocked[v1alpha1.ReasonThroughReached]
+	far := fmt.Sprintf("%d of %d sites completed", sites.Completed, sites.Total)
+	closed, past, ranking := d.Blocked[v1alpha1.ReasonWaitingForCalendar], d.Blocked[v1alpha1.ReasonThroughReached], rankingMessage(d)
 	switch {
 	case wave == "" && sites.Completed == sites.Total:
 		reason = v1alpha1.ReasonAllPhasesPassed
@@ -177,11 +164,13 @@ func standstill(s snapshot, d decision, c counts) (moving bool, reason, message 
 		block := admit.MayStart(s.plan, 0)
 		return false, block.Reason, block.Message
 	case d.InFlight == 0 && closed.Reason != "":
-		return false, closed.Reason, fmt.Sprintf("%d of %d sites completed; %s", sites.Completed, sites.Total, closed.Message)
+		return false, closed.Reason, far + "; " + closed.Message
+	case d.InFlight == 0 && ranking != "":
+		return false, v1alpha1.ReasonWaitingForRanking, ranking
 	case d.InFlight == 0 && past.Reason != "":
 		return false, past.Reason, past.Message
 	}
-	message = fmt.Sprintf("%d of %d sites completed; no site is in a phase", sites.Completed, sites.Total)
+	message = far + "; no site is in a phase"
 	if wave != "" { // every wave has completed while sites wait to begin a phase that a regression reopened
 		message += "; the current wave is " + wave
 	}

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
@@ -24,7 +26,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	st.ObservedGeneration = changed.Generation
 	counted := count(s, d)
 	st.AbortedBy = d.AbortedBy
-	st.Sites, st.Waves, st.CurrentWave = counted.all, waveStatuses(d, counted), currentWave(d)
+	st.Sites, st.Waves, st.CurrentWave = counted.all, waveStatuses(s, d, counted, failure), currentWave(d)
 	st.Goals = goals(s)
 	mistakes := s.plan.AllMistakes()
 	st.Mistakes = nil
@@ -39,6 +41,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	}
 	wrote, err := status.Patch(ctx, r.Client, s.rollout, changed)
 	if err == nil && wrote {
+		r.ledger.rank(client.ObjectKeyFromObject(changed), st.Waves)
 		r.tell(s.rollout, changed)
 	}
 	return err
@@ -111,13 +114,16 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 		}
 		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", status.Note(is.Message))
 	}
-	states := map[string]v1alpha1.WaveState{}
+	known := map[string]v1alpha1.WaveStatus{}
 	for _, w := range before.Status.Waves {
-		states[w.Name] = w.State
+		known[w.Name] = w
 	}
 	for _, w := range after.Status.Waves {
-		if w.State != states[w.Name] && w.State != v1alpha1.WaveClosed {
+		if w.State != known[w.Name].State && w.State != v1alpha1.WaveClosed {
 			r.Events.Eventf(after, nil, corev1.EventTypeNormal, "Wave"+string(w.State), "Admit", "wave %s is %s", w.Name, w.State)
+		}
+		if w.RankedAt != nil && known[w.Name].RankedAt == nil {
+			r.Events.Eventf(after, nil, corev1.EventTypeNormal, "WaveRanked", "Admit", "%s", status.Note(rankedMessage(w)))
 		}
 	}
 }

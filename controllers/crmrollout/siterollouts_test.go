@@ -50,7 +50,7 @@ func programme(t *testing.T, funcs interceptor.Funcs, more ...client.Object) (*R
 		builder = builder.WithIndex(index.Object, index.Field, index.Extract)
 	}
 	c := builder.Build()
-	return &Reconciler{Client: c, Live: c, Budget: measure.NewRefreshBudget(), Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(monday)}, c
+	return &Reconciler{Client: c, Live: c, Measurements: measure.NewStore(), Budget: measure.NewRefreshBudget(), Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(monday)}, c
 }
 
 // story is a SiteRollout of rollout r that has passed its phase.

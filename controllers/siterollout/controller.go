@@ -82,7 +82,7 @@ func planOrWavesChanged() predicate.Predicate {
 	waves := func(o client.Object) map[string]v1alpha1.WaveStatus {
 		states := map[string]v1alpha1.WaveStatus{}
 		for _, w := range o.(*v1alpha1.CRMRollout).Status.Waves {
-			states[w.Name] = v1alpha1.WaveStatus{State: w.State, Message: w.Message}
+			states[w.Name] = v1alpha1.WaveStatus{State: w.State, Message: w.Message, RankedAt: w.RankedAt}
 		}
 		return states
 	}

@@ -123,7 +123,7 @@ func (s snapshot) admission(st v1alpha1.SiteRolloutStatus) (bool, admit.Block) {
 	if site.Next < len(s.plan.Phases) && !site.Running {
 		site.Closed = admit.HoursAt(s.plan, s.now).Closed(s.site, s.object.Spec.Wave, s.plan.Phases[site.Next].Name)
 	}
-	wave := admit.WaveOf(s.plan, s.rollout.Status, s.object.Spec.Wave)
+	wave := admit.WaveFrom(s.plan, s.rollout.Status, s.object.Spec.Wave)
 	if wave.Name == "" && s.plan.Wave(s.object.Spec.Wave) != nil {
 		wave = admit.Wave{Name: s.object.Spec.Wave, State: v1alpha1.WaveClosed, Message: "the rollout has not looked at its waves yet"}
 		if len(s.rollout.Status.Waves) == 0 && site.Admitted {

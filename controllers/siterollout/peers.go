@@ -88,13 +88,20 @@ func (r *Reconciler) candidates(ctx context.Context, s snapshot, phase string, c
 	if err != nil {
 		return nil, err
 	}
-	changed := map[string]bool{}
+	changed, waves := map[string]bool{}, make(map[string]string, len(stories))
 	for _, story := range stories {
+		waves[story.Spec.Site] = story.Spec.Wave
 		if story.Spec.AdmittedThrough == phase || begun(story.Status.Phases, phase) {
 			changed[story.Spec.Site] = true
 		}
 	}
-	chosen := s.plan.Candidates(c, s.site, sites, func(site string) bool { return changed[site] })
+	wave := func(site *v1alpha1.RolloutSite) string {
+		if known, joined := waves[site.Name]; joined {
+			return known
+		}
+		return s.plan.WaveOf(site)
+	}
+	chosen := s.plan.Candidates(c, s.site, sites, wave, func(site string) bool { return changed[site] })
 	names := make([]string, 0, len(chosen))
 	for _, site := range chosen {
 		names = append(names, site.Name)

@@ -5,6 +5,7 @@
 package admit
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -18,6 +19,8 @@ type Site struct {
 	Name string
 	// Wave that the site is in; empty when no wave selects it any more.
 	Wave string
+	// Rank is its place in the ranking of the wave, from 1; 0 for none.
+	Rank int32
 	// Next is the position of the first phase that the site has not passed; the number of phases when it has passed them all.
 	Next int
 	// Attempt at that phase that the site would start, or is in.
@@ -34,6 +37,8 @@ type Site struct {
 	Begun bool
 	// Failed is true when its attempt has failed and no other has begun, or when it is rolled back.
 	Failed bool
+	// Vacates is the wave in which it holds a slot until a write has taken that away; empty when it holds none. The write may be refused, because the site begins at this very moment.
+	Vacates string
 	// Passed is, for each phase from the first up to the one that it has not passed, when it had passed that phase and every one before it.
 	Passed []time.Time
 	// Closed is why calendars keep the site from starting its next phase now; zero when none does.
@@ -45,6 +50,7 @@ func SiteOf(p plan.Plan, sr *v1alpha1.SiteRollout) Site {
 	site := Site{
 		Name:    sr.Spec.Site,
 		Wave:    sr.Spec.Wave,
+		Rank:    rankOf(sr),
 		Next:    p.Next(sr.Status.Phases),
 		Begun:   len(sr.Status.Phases) > 0,
 		Passed:  p.Passed(sr.Status.Phases),
@@ -110,10 +116,10 @@ type Block struct {
 }
 
 // Decide gives free slots to sites: first to those that have begun, the furthest first, so that a site that was begun gets finished; then in the order of
-// waves, then of names.
-func Decide(p plan.Plan, sites []Site, now time.Time) Decision {
+// waves, of places in the ranking of a wave, and of names. The waves that are not ranked come with what their ranking waits for.
+func Decide(p plan.Plan, sites []Site, unranked map[string]string, now time.Time) Decision {
 	counted := count(p, sites)
-	decision := Decision{Waves: waves(p, sites, counted, now), AbortedBy: abortedBy(sites), InFlight: counted.all.inFlight, Blocked: map[string]Block{}}
+	decision := Decision{Waves: waves(p, sites, counted, unranked, now), AbortedBy: abortedBy(sites), InFlight: counted.all.inFlight, Blocked: map[string]Block{}}
 	for _, w := range decision.Waves {
 		decision.WakeAt = earlier(decision.WakeAt, w.OpensAt)
 	}
@@ -211,6 +217,8 @@ func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
 		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[planned.Through].Name)}
 	case !s.Begun && wave.State == v1alpha1.WaveClosed:
 		return Block{Reason: v1alpha1.ReasonWaitingForWave, Message: wave.Message}
+	case !s.Begun && !s.Admitted && wave.Unranked:
+		return Block{Reason: v1alpha1.ReasonWaitingForRanking, Message: cmp.Or(wave.Message, fmt.Sprintf("the sites of wave %s are about to be ranked", wave.Name))}
 	case !s.Begun && wave.TooManyFailures:
 		return Block{Reason: v1alpha1.ReasonTooManyFailures, Message: wave.Message}
 	case s.Closed.Reason != "":

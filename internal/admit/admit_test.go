@@ -119,7 +119,7 @@ func TestSlotsAreGivenInOrder(t *testing.T) {
 		"a site of a wave that the plan does not have waits":  {two, []admit.Site{fresh("b", "gone")}, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			decision := admit.Decide(tc.plan, tc.sites, now)
+			decision := admit.Decide(tc.plan, tc.sites, nil, now)
 			var admitted []string
 			for _, a := range decision.Admissions {
 				admitted = append(admitted, a.Site+" "+a.Phase)
@@ -179,13 +179,13 @@ func TestAWaveOpensWhenTheOneBeforeItHasCompleted(t *testing.T) {
 		"that phase is passed": {barrier(plan.Barrier{Phase: 0}), []admit.Site{after("p", "pilot", 1), in("q", "pilot", 2)}, []admit.Wave{
 			{Name: "pilot", State: open}, {Name: "north", State: open}}},
 		"a barrier of a number": {barrier(plan.Barrier{Phase: 2, AtLeast: &plan.Limit{Number: 2}}), []admit.Site{after("p", "pilot", 3), fresh("q", "pilot"), fresh("r", "pilot")}, []admit.Wave{
-			{Name: "pilot", State: open}, {Name: "north", State: closed, Message: "it comes after wave pilot, of which at least 2 of the sites must have passed every phase"}}},
+			{Name: "pilot", State: open}, {Name: "north", State: closed, Message: "it comes after wave pilot, of which at least 2 sites must have passed every phase"}}},
 		"that number has passed": {barrier(plan.Barrier{Phase: 2, AtLeast: &plan.Limit{Number: 2}}), []admit.Site{after("p", "pilot", 3), after("q", "pilot", 3), fresh("r", "pilot")}, []admit.Wave{
 			{Name: "pilot", State: open}, {Name: "north", State: open}}},
 		"a number that the wave does not have": {barrier(plan.Barrier{Phase: 2, AtLeast: &plan.Limit{Number: 2}}), []admit.Site{after("p", "pilot", 3)}, []admit.Wave{
-			{Name: "pilot", State: completed}, {Name: "north", State: closed, Message: "it comes after wave pilot, of which at least 2 of the sites must have passed every phase; the wave has only 1"}}},
+			{Name: "pilot", State: completed}, {Name: "north", State: closed, Message: "it comes after wave pilot, of which at least 2 sites must have passed every phase; the wave has only 1"}}},
 		"a percentage is rounded up": {barrier(plan.Barrier{Phase: 1, AtLeast: &plan.Limit{Number: 34, Percent: true}}), []admit.Site{after("p", "pilot", 2), fresh("q", "pilot"), fresh("r", "pilot")}, []admit.Wave{
-			{Name: "pilot", State: open}, {Name: "north", State: closed, Message: "it comes after wave pilot, of which 34% of the sites must have passed phase migrate"}}},
+			{Name: "pilot", State: open}, {Name: "north", State: closed, Message: "it comes after wave pilot, of which at least 34% of the sites must have passed phase migrate"}}},
 		"a third of three is one": {barrier(plan.Barrier{Phase: 1, AtLeast: &plan.Limit{Number: 33, Percent: true}}), []admit.Site{after("p", "pilot", 2), fresh("q", "pilot"), fresh("r", "pilot")}, []admit.Wave{
 			{Name: "pilot", State: open}, {Name: "north", State: open}}},
 		"a percentage of no site": {barrier(plan.Barrier{Phase: 1, AtLeast: &plan.Limit{Number: 1, Percent: true}}), nil, []admit.Wave{
@@ -206,7 +206,7 @@ func TestAWaveOpensWhenTheOneBeforeItHasCompleted(t *testing.T) {
 			{Name: "a", State: open}, {Name: "b", State: completed}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, admit.Decide(tc.plan, tc.sites, now).Waves); diff != "" {
+			if diff := cmp.Diff(tc.want, admit.Decide(tc.plan, tc.sites, nil, now).Waves); diff != "" {
 				t.Errorf("waves (-want +got):\n%s", diff)
 			}
 		})
@@ -292,7 +292,7 @@ func drawPlan(t *rapid.T) plan.Plan {
 func drawSites(t *rapid.T) []admit.Site {
 	var sites []admit.Site
 	for i := range rapid.IntRange(0, 9).Draw(t, "sites") {
-		s := admit.Site{Name: fmt.Sprintf("s%d", i), Wave: rapid.SampledFrom([]string{"w0", "w1", "w2", "w0", "w1", "w2", "", "gone"}).Draw(t, "wave")}
+		s := admit.Site{Name: fmt.Sprintf("s%d", i), Rank: int32(rapid.IntRange(0, 3).Draw(t, "rank")), Wave: rapid.SampledFrom([]string{"w0", "w1", "w2", "w0", "w1", "w2", "", "gone"}).Draw(t, "wave")}
 		s.Next = rapid.IntRange(0, 3).Draw(t, "next")
 		s.Admitted = s.Next < 3 && rapid.Bool().Draw(t, "admitted")
 		s.Running = s.Admitted && rapid.Bool().Draw(t, "running")
@@ -334,7 +334,7 @@ func TestSitesJoinMoveAndLeaveWithTheirWaves(t *testing.T) {
 		Move:  []admit.Member{{Site: "moves", Wave: "one", LosesAdmission: true}, {Site: "unpickedBegun"}, {Site: "vanished"}},
 		Leave: []string{"deleted", "unpicked"},
 	}
-	if diff := cmp.Diff(want, admit.Members(p, sites, existing)); diff != "" {
+	if diff := cmp.Diff(want, admit.Seat(admit.Facts{Plan: p, Sites: sites, Existing: existing}).Members); diff != "" {
 		t.Errorf("membership (-want +got):\n%s", diff)
 	}
 }

@@ -86,7 +86,7 @@ func TestAReopenedPhaseKeepsNoWaveClosed(t *testing.T) {
 	p := threePhases("w", "next>w")
 	p.Waves[1].After.Soak = day
 	site := admit.SiteOf(p, told(v1alpha1.SiteWaiting, v1alpha1.PhaseRecord{Attempt: 1, ReopenedAt: &then, FirstPassedAt: &then}))
-	got := admit.Decide(p, []admit.Site{site, fresh("b", "next")}, then.Add(day))
+	got := admit.Decide(p, []admit.Site{site, fresh("b", "next")}, nil, then.Add(day))
 	if got.Waves[0].State != v1alpha1.WaveCompleted || got.Waves[1].State != v1alpha1.WaveOpen {
 		t.Errorf("waves %+v", got.Waves)
 	}
@@ -94,7 +94,7 @@ func TestAReopenedPhaseKeepsNoWaveClosed(t *testing.T) {
 	if diff := cmp.Diff(want, got.Admissions); diff != "" {
 		t.Errorf("admissions (-want +got):\n%s", diff)
 	}
-	if early := admit.Decide(p, []admit.Site{site, fresh("b", "next")}, then.Add(day-1)); early.Waves[1].State != v1alpha1.WaveClosed {
+	if early := admit.Decide(p, []admit.Site{site, fresh("b", "next")}, nil, then.Add(day-1)); early.Waves[1].State != v1alpha1.WaveClosed {
 		t.Error("the soak before a wave ends earlier because of a regression")
 	}
 }
@@ -107,7 +107,7 @@ func TestAnAbortedRolloutStartsNothing(t *testing.T) {
 	gone.Name, gone.Wave = "b", ""
 	ready := after("d", "x", 1)
 	const message = "no site starts a phase: site b failed in a phase whose onFailure is Abort; decide about its attempt: Retry, Waive, Skip or RollBack"
-	got := admit.Decide(p, []admit.Site{failed, ready, fresh("a", "w"), gone}, now)
+	got := admit.Decide(p, []admit.Site{failed, ready, fresh("a", "w"), gone}, nil, now)
 	if len(got.Admissions) > 0 || got.AbortedBy != "b" {
 		t.Errorf("aborted by %q, admissions %+v", got.AbortedBy, got.Admissions)
 	}
@@ -128,13 +128,13 @@ func TestAnAbortedRolloutStartsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := with(p, tc.change)
-			if block := admit.Explain(p, ready, admit.WaveOf(p, status, "x")); block.Reason != tc.reason {
+			if block := admit.Explain(p, ready, admit.WaveFrom(p, status, "x")); block.Reason != tc.reason {
 				t.Errorf("reason %s, want %s", block.Reason, tc.reason)
 			}
 		})
 	}
 	failed.Aborts, gone.Aborts = false, false
-	if got := admit.Decide(p, []admit.Site{failed, after("d", "x", 1), gone}, now); got.AbortedBy != "" || len(got.Admissions) != 1 {
+	if got := admit.Decide(p, []admit.Site{failed, after("d", "x", 1), gone}, nil, now); got.AbortedBy != "" || len(got.Admissions) != 1 {
 		t.Errorf("the rollout goes on: aborted by %q, admissions %+v", got.AbortedBy, got.Admissions)
 	}
 }
@@ -143,7 +143,7 @@ func TestASiteThatIsRolledBackIsNotAdmitted(t *testing.T) {
 	p := threePhases("w")
 	back := after("a", "w", 1)
 	back.Failed, back.RolledBack = true, true
-	if got := admit.Decide(p, []admit.Site{back}, now); len(got.Admissions) > 0 || got.InFlight > 0 || len(got.Blocked) > 0 {
+	if got := admit.Decide(p, []admit.Site{back}, nil, now); len(got.Admissions) > 0 || got.InFlight > 0 || len(got.Blocked) > 0 {
 		t.Errorf("decision %+v", got)
 	}
 }

@@ -113,7 +113,7 @@ func TestACalendarIsAskedBeforeASlotIsGiven(t *testing.T) {
 	asleep := func(name string, why admit.Block) admit.Site {
 		return admit.Site{Name: name, Wave: "pilot", Closed: why}
 	}
-	decision := admit.Decide(p, []admit.Site{asleep("a", later), asleep("b", shut), fresh("c", "pilot"), fresh("d", "pilot")}, utc("2026-03-02T03:00"))
+	decision := admit.Decide(p, []admit.Site{asleep("a", later), asleep("b", shut), fresh("c", "pilot"), fresh("d", "pilot")}, nil, utc("2026-03-02T03:00"))
 	if diff := cmp.Diff([]admit.Admission{{Site: "c", Phase: "assess"}}, decision.Admissions); diff != "" {
 		t.Errorf("admitted (-want +got):\n%s", diff)
 	}

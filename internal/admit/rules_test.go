@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -79,8 +80,9 @@ func (c census) reached(b *plan.Barrier, at time.Time) bool {
 }
 
 // admissible returns why a site may not be admitted, by questions of its own.
-func admissible(p plan.Plan, before census, s admit.Site, at time.Time) string {
+func admissible(p plan.Plan, before census, unranked map[string]string, s admit.Site, at time.Time) string {
 	wave := p.Wave(s.Wave)
+	_, waits := unranked[s.Wave]
 	switch {
 	case s.Admitted || s.Running || s.Next >= len(p.Phases):
 		return "it has nothing to be admitted to"
@@ -92,17 +94,39 @@ func admissible(p plan.Plan, before census, s admit.Site, at time.Time) string {
 		return "it is past through"
 	case !s.Begun && !before.reached(wave.After, at):
 		return "its wave is closed"
+	case !s.Begun && waits:
+		return "its wave is not ranked"
 	case !s.Begun && (before.known(p).tooManyFailed(p.MaxFailures) || before.of(s.Wave).tooManyFailed(wave.MaxFailures)):
 		return "too many sites are failed"
 	}
 	return ""
 }
 
+// overtaken reports whether a site comes after one of its wave that is as far and has a worse place.
+func overtaken(earlier, later admit.Site) bool {
+	return earlier.Wave == later.Wave && earlier.Begun == later.Begun && earlier.Next == later.Next && later.Rank > 0 && (earlier.Rank == 0 || earlier.Rank > later.Rank)
+}
+
+// drawUnranked draws the waves that are still to be ranked.
+func drawUnranked(t *rapid.T, p *plan.Plan) map[string]string {
+	unranked := map[string]string{}
+	for i := range p.Waves {
+		if p.Waves[i].RankBy = nil; rapid.IntRange(0, 3).Draw(t, "ranked") == 0 {
+			p.Waves[i].RankBy = []plan.RankKey{{By: v1alpha1.RankByUsers}}
+			if rapid.Bool().Draw(t, "waits") {
+				unranked[p.Waves[i].Name] = rapid.SampledFrom([]string{"", "its sites are ranked soon"}).Draw(t, "pending")
+			}
+		}
+	}
+	return unranked
+}
+
 func TestNobodyIsAdmittedAgainstARule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, all := drawPlan(t), census(drawSites(t))
 		at := monday.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "now")) * day)
-		decision := admit.Decide(p, all, at)
+		unranked := drawUnranked(t, &p)
+		decision := admit.Decide(p, all, unranked, at)
 		flying := map[string]int{}
 		for _, w := range p.Waves {
 			flying[w.Name] = all.of(w.Name).number(flies)
@@ -112,7 +136,7 @@ func TestNobodyIsAdmittedAgainstARule(t *testing.T) {
 		var previous admit.Site
 		for i, a := range decision.Admissions {
 			s := all[slices.IndexFunc(all, func(s admit.Site) bool { return s.Name == a.Site })]
-			if problem := admissible(p, all, s, at); problem != "" {
+			if problem := admissible(p, all, unranked, s, at); problem != "" {
 				t.Fatalf("%+v is admitted: %s", s, problem)
 			}
 			if a.Phase != p.Phases[s.Next].Name {
@@ -121,7 +145,7 @@ func TestNobodyIsAdmittedAgainstARule(t *testing.T) {
 			if all.known(p).full(p.MaxConcurrent, sum) || all.of(s.Wave).full(p.Wave(s.Wave).MaxConcurrent, flying[s.Wave]) {
 				t.Fatalf("%+v is admitted beyond a limit", s)
 			}
-			if i > 0 && s.Begun && (!previous.Begun || previous.Next < s.Next) {
+			if i > 0 && (s.Begun && (!previous.Begun || previous.Next < s.Next) || overtaken(previous, s)) {
 				t.Fatalf("%+v comes after %+v", s, previous)
 			}
 			previous = s
@@ -133,7 +157,7 @@ func TestNobodyIsAdmittedAgainstARule(t *testing.T) {
 			t.Fatalf("%d are in flight, it says %d", sum, decision.InFlight)
 		}
 		for _, s := range all {
-			idle := admissible(p, all, s, at) == "" && !admitted[s.Name]
+			idle := admissible(p, all, unranked, s, at) == "" && !admitted[s.Name]
 			if idle && !all.known(p).full(p.MaxConcurrent, sum) && !all.of(s.Wave).full(p.Wave(s.Wave).MaxConcurrent, flying[s.Wave]) {
 				t.Fatalf("%+v is not admitted although nothing keeps it", s)
 			}
@@ -199,13 +223,18 @@ func wakesInTime(t *rapid.T, p plan.Plan, sites census, decision admit.Decision,
 func TestTheStatusTellsASiteWhatTheDecisionSaid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, all := drawPlan(t), census(drawSites(t))
-		decision := admit.Decide(p, all, monday.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "now"))*day))
+		unranked := drawUnranked(t, &p)
+		decision := admit.Decide(p, all, unranked, monday.Add(time.Duration(rapid.IntRange(0, 6).Draw(t, "now"))*day))
 		counts := func(c census) v1alpha1.SiteCounts {
 			return v1alpha1.SiteCounts{Total: int32(len(c)), Failed: int32(c.number(failed))}
 		}
 		st := v1alpha1.CRMRolloutStatus{Sites: counts(all.known(p))}
 		for _, w := range decision.Waves {
-			st.Waves = append(st.Waves, v1alpha1.WaveStatus{Name: w.Name, State: w.State, Message: w.Message, Sites: counts(all.of(w.Name))})
+			told := v1alpha1.WaveStatus{Name: w.Name, State: w.State, Message: w.Message, Sites: counts(all.of(w.Name))}
+			if _, waits := unranked[w.Name]; !waits {
+				told.RankedAt = &metav1.Time{Time: monday}
+			}
+			st.Waves = append(st.Waves, told)
 		}
 		for _, s := range all {
 			var wave admit.Wave
@@ -214,7 +243,7 @@ func TestTheStatusTellsASiteWhatTheDecisionSaid(t *testing.T) {
 					wave = w
 				}
 			}
-			if said, told := admit.Explain(p, s, wave), admit.Explain(p, s, admit.WaveOf(p, st, s.Wave)); said != told {
+			if said, told := admit.Explain(p, s, wave), admit.Explain(p, s, admit.WaveFrom(p, st, s.Wave)); said != told {
 				t.Fatalf("%+v is told %+v, it was said %+v", s, told, said)
 			}
 		}

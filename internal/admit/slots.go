@@ -3,6 +3,7 @@ package admit
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/crmops/rollout-operator/internal/plan"
@@ -33,6 +34,9 @@ func count(p plan.Plan, sites []Site) counts {
 		s := &sites[i]
 		if s.inFlight() {
 			c.fly(s.Wave)
+		}
+		if s.Vacates != "" {
+			c.fly(s.Vacates)
 		}
 		if index, known := c.index[s.Wave]; known {
 			c.members[index] = append(c.members[index], i)
@@ -121,10 +125,19 @@ func candidates(p plan.Plan, all []Site) []*Site {
 			-cmp.Compare(truth(a.Begun), truth(b.Begun)),
 			-cmp.Compare(a.Next, b.Next),
 			cmp.Compare(order[a.Wave], order[b.Wave]),
+			cmp.Compare(a.turn(), b.turn()),
 			cmp.Compare(a.Name, b.Name),
 		)
 	})
 	return waiting
+}
+
+// turn is the place of a site among those of its wave; who has none comes after those who have one.
+func (s *Site) turn() int32 {
+	if s.Rank == 0 {
+		return math.MaxInt32
+	}
+	return s.Rank
 }
 
 func truth(b bool) int {

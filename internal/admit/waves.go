@@ -17,6 +17,8 @@ type Wave struct {
 	State v1alpha1.WaveState
 	// OpensAt is when the soak before the wave ends; zero when it has ended, or has not begun.
 	OpensAt time.Time
+	// Unranked is true while the sites of the wave are still to be ranked, which keeps those that have not begun from beginning.
+	Unranked bool
 	// TooManyFailures keeps sites of an open wave that have not begun from beginning.
 	TooManyFailures bool
 	// AbortedBy is the site whose failure keeps every site of the rollout from starting a phase; empty when none does.
@@ -27,15 +29,18 @@ type Wave struct {
 
 // waves tells the state of each wave. A wave without sites has not completed: its sites may be on their way, or its selector may be wrong, and in both cases
 // it would be an error to begin with the sites that were meant to come after them.
-func waves(p plan.Plan, sites []Site, counted counts, now time.Time) []Wave {
+func waves(p plan.Plan, sites []Site, counted counts, unranked map[string]string, now time.Time) []Wave {
 	states := make([]Wave, 0, len(p.Waves))
 	for i, w := range p.Waves {
 		state := Wave{Name: w.Name, State: v1alpha1.WaveOpen}
 		if w.After != nil {
-			state.await(p, *w.After, sites, counted, now)
+			state.await(p, *w.After, sites, counted, unranked, now)
 		}
 		if mine := counted.waves[i]; state.State == v1alpha1.WaveOpen && mine.total > 0 && mine.left == 0 {
 			state.State = v1alpha1.WaveCompleted
+		}
+		if pending, waits := unranked[w.Name]; waits && state.State == v1alpha1.WaveOpen {
+			state.Unranked, state.Message = true, pending
 		}
 		state.limitFailures(p, w, counted.waves[i], counted.all)
 		states = append(states, state)
@@ -45,7 +50,7 @@ func waves(p plan.Plan, sites []Site, counted counts, now time.Time) []Wave {
 
 // await closes a wave until enough sites of another one have come far enough, and for the soak after that. The moment at which enough had is that of the last needed site,
 // as the sites' records tell it: whoever looks, and when, it is the same.
-func (w *Wave) await(p plan.Plan, barrier plan.Barrier, sites []Site, counted counts, now time.Time) {
+func (w *Wave) await(p plan.Plan, barrier plan.Barrier, sites []Site, counted counts, unranked map[string]string, now time.Time) {
 	total, needed := 0, 0
 	var passed []time.Time
 	if index, known := counted.index[barrier.Wave]; known {
@@ -61,6 +66,9 @@ func (w *Wave) await(p plan.Plan, barrier plan.Barrier, sites []Site, counted co
 	}
 	if total == 0 || len(passed) < needed {
 		w.State, w.Message = v1alpha1.WaveClosed, closedMessage(p, barrier, total)
+		if _, waits := unranked[barrier.Wave]; waits && total == 0 && p.Wave(barrier.Wave).Pick > 0 {
+			w.Message = fmt.Sprintf("it comes after wave %s, whose sites have not been picked", barrier.Wave)
+		}
 		return
 	}
 	slices.SortFunc(passed, time.Time.Compare)
@@ -85,10 +93,14 @@ func closedMessage(p plan.Plan, barrier plan.Barrier, total int) string {
 		phase = "phase " + p.Phases[barrier.Phase].Name
 	}
 	who := "all sites"
-	if least := barrier.AtLeast; least != nil && least.Percent {
-		who = fmt.Sprintf("%s of the sites", least)
-	} else if least != nil {
+	switch least := barrier.AtLeast; {
+	case least == nil:
+	case *least == plan.Limit{Number: 1}:
+		who = "at least one site"
+	case least.Percent:
 		who = fmt.Sprintf("at least %s of the sites", least)
+	default:
+		who = fmt.Sprintf("at least %s sites", least)
 	}
 	message := fmt.Sprintf("it comes after wave %s, of which %s must have passed %s", barrier.Wave, who, phase)
 	if barrier.AtLeast != nil && barrier.AtLeast.Up(total) > total {
@@ -102,15 +114,19 @@ func (w *Wave) limitFailures(p plan.Plan, planned plan.Wave, mine, all tally) {
 	if w.State != v1alpha1.WaveOpen {
 		return
 	}
+	message := ""
 	switch {
 	case all.beyond(p.MaxFailures):
-		w.Message = fmt.Sprintf("no further site begins while more sites are failed than maxFailures of the rollout allows, which is %s", ofItsSites(*p.MaxFailures))
+		message = fmt.Sprintf("no further site begins while more sites are failed than maxFailures of the rollout allows, which is %s", ofItsSites(*p.MaxFailures))
 	case mine.beyond(planned.MaxFailures):
-		w.Message = fmt.Sprintf("no further site begins while more sites of wave %s are failed than its maxFailures allows, which is %s", w.Name, ofItsSites(*planned.MaxFailures))
+		message = fmt.Sprintf("no further site begins while more sites of wave %s are failed than its maxFailures allows, which is %s", w.Name, ofItsSites(*planned.MaxFailures))
 	default:
 		return
 	}
 	w.TooManyFailures = true
+	if !w.Unranked {
+		w.Message = message
+	}
 }
 
 func ofItsSites(limit plan.Limit) string {
@@ -120,8 +136,8 @@ func ofItsSites(limit plan.Limit) string {
 	return limit.String()
 }
 
-// WaveOf returns what the status of a rollout tells of one of its waves, as the last Decision left it; the zero Wave when the plan or the status has none of that name.
-func WaveOf(p plan.Plan, status v1alpha1.CRMRolloutStatus, name string) Wave {
+// WaveFrom returns what the status of a rollout tells of one of its waves, as the last Decision left it; the zero Wave when the plan or the status has none of that name.
+func WaveFrom(p plan.Plan, status v1alpha1.CRMRolloutStatus, name string) Wave {
 	planned := p.Wave(name)
 	if planned == nil {
 		return Wave{}
@@ -134,6 +150,7 @@ func WaveOf(p plan.Plan, status v1alpha1.CRMRolloutStatus, name string) Wave {
 		if known.OpensAt != nil {
 			wave.OpensAt = known.OpensAt.Time
 		}
+		wave.Unranked = wave.State == v1alpha1.WaveOpen && len(planned.RankBy) > 0 && known.RankedAt == nil
 		wave.limitFailures(p, *planned, tallied(known.Sites), tallied(status.Sites))
 		return wave
 	}

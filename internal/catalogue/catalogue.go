@@ -55,7 +55,7 @@ func Gates(ctx context.Context, r client.Reader, namespace string) (map[string]*
 }
 
 // Sites returns the sites of a namespace in the order of their names: the cache has none, and a message that names the first site with a problem must not name
-// another one each time. They belong to the reader's cache and must not be changed.
+// another one each time. They belong to the reader's cache, where it has one, and must not be changed.
 func Sites(ctx context.Context, r client.Reader, namespace string) ([]*v1alpha1.RolloutSite, error) {
 	var list v1alpha1.RolloutSiteList
 	if err := r.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {

@@ -253,6 +253,18 @@ func (s *Store) Evidence(kpi types.NamespacedName, revision, site, siteID string
 	return evidence
 }
 
+// Knew reports whether the source's latest answer for a revision of a KPI was asked for when a site was known under its ID. Without that, a missing value says nothing.
+func (s *Store) Knew(kpi types.NamespacedName, revision, site, siteID string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	entry := s.find(kpi, revision)
+	if entry == nil || entry.latest.Failure != "" {
+		return false
+	}
+	id, known := entry.latest.IDs[site]
+	return known && id == siteID
+}
+
 // Samples returns the values of a site, oldest first, that were measured under one of its IDs. They must not be changed.
 func (s *Store) Samples(kpi types.NamespacedName, revision, site, siteID string) []gate.Sample {
 	s.mu.RLock()

@@ -299,7 +299,7 @@ func TestControlSitesThatStayUnchangedForLongestComeFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, candidate := range p.Candidates(plan.Controls{SameLabels: tc.same}, own, sites, func(site string) bool { return site == "begun" }) {
+			for _, candidate := range p.Candidates(plan.Controls{SameLabels: tc.same}, own, sites, p.WaveOf, func(site string) bool { return site == "begun" }) {
 				got = append(got, candidate.Name)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

@@ -9,8 +9,8 @@ import (
 
 // Candidates returns the sites that can be in the control group of a site, in the order in which they are taken: those that stay unchanged for the longest come first,
 // that is sites in no wave of the plan, then those of the last wave, and so on; of one wave those that come last by name, which is the order in which slots are given.
-// Begun reports whether a site has begun the phase that declares the baseline, or is about to.
-func (p Plan) Candidates(c Controls, site *v1alpha1.RolloutSite, sites []*v1alpha1.RolloutSite, begun func(site string) bool) []*v1alpha1.RolloutSite {
+// Wave returns the name of the wave that a site is in. Begun reports whether a site has begun the phase that declares the baseline, or is about to.
+func (p Plan) Candidates(c Controls, site *v1alpha1.RolloutSite, sites []*v1alpha1.RolloutSite, wave func(*v1alpha1.RolloutSite) string, begun func(site string) bool) []*v1alpha1.RolloutSite {
 	own := SiteLabels(site)
 	var candidates []*v1alpha1.RolloutSite
 	for _, other := range sites {
@@ -23,12 +23,12 @@ func (p Plan) Candidates(c Controls, site *v1alpha1.RolloutSite, sites []*v1alph
 		}
 	}
 	order := map[string]int{}
-	for i, wave := range p.Waves {
-		order[wave.Name] = i + 1
+	for i, w := range p.Waves {
+		order[w.Name] = i + 1
 	}
 	turn := make(map[string]int, len(candidates))
 	for _, other := range candidates {
-		if turn[other.Name] = order[p.WaveOf(other)]; turn[other.Name] == 0 {
+		if turn[other.Name] = order[wave(other)]; turn[other.Name] == 0 {
 			turn[other.Name] = len(p.Waves) + 1
 		}
 	}

@@ -77,6 +77,12 @@ type Wave struct {
 	MaxConcurrent *Limit
 	// MaxFailures is how many of its sites may be failed before no other one begins; nil for no limit of its own.
 	MaxFailures *Limit
+	// RankBy says by which numbers its sites are ranked; empty for names.
+	RankBy []RankKey
+	// Pick is how many of the best sites belong to the wave; 0 for all.
+	Pick int
+	// Mistakes in what its sites are ranked by. While there are any, no site of the wave begins.
+	Mistakes []Mistake
 }
 
 // Barrier is what must have happened before a wave opens.
@@ -111,13 +117,13 @@ func Resolve(rollout *v1alpha1.CRMRollout, objects Objects) Plan {
 	p.MaxFailures = p.resolveLimit(object, "spec.maxFailures", rollout.Spec.MaxFailures, 0)
 	p.resolvePhases(object, rollout, objects)
 	p.resolveSustain(object, rollout, objects)
-	p.resolveWaves(object, rollout)
+	p.resolveWaves(object, rollout, objects)
 	p.resolveCalendars(object, rollout, objects)
 	p.checkGoals(object, rollout, objects)
 	return p
 }
 
-// AllMistakes returns the mistakes of the rollout and of its phases, in the order of the plan, each one once.
+// AllMistakes returns the mistakes of the rollout, of its waves and of its phases, in the order of the plan, each one once.
 func (p Plan) AllMistakes() []Mistake {
 	seen := map[Mistake]bool{}
 	var all []Mistake
@@ -130,6 +136,9 @@ func (p Plan) AllMistakes() []Mistake {
 		}
 	}
 	add(p.Mistakes)
+	for _, wave := range p.Waves {
+		add(wave.Mistakes)
+	}
 	for _, phase := range p.Phases {
 		add(phase.EntryMistakes)
 		add(p.Calendars.mistakes[phase.Name])

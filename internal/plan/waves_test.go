@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
@@ -133,5 +135,84 @@ func TestWhatASiteHasPassedIsCountedFromTheFirstPhase(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatSitesAreRankedByIsResolved(t *testing.T) {
+	pick := int32(3)
+	ready := gate.KPI{Name: "usage", Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute, Unit: "ratio"}
+	for name, tc := range map[string]struct {
+		wave     v1alpha1.Wave
+		change   func(plan.Objects)
+		want     []plan.RankKey
+		mistakes []string
+	}{
+		"a KPI that is better when higher": {v1alpha1.Wave{RankBy: []v1alpha1.RankKey{{By: v1alpha1.RankByKPI, Name: "usage"}}, Pick: &pick}, nil, []plan.RankKey{{By: v1alpha1.RankByKPI, Name: "usage", KPI: ready}}, nil},
+		"one that is better when lower": {v1alpha1.Wave{RankBy: []v1alpha1.RankKey{{By: v1alpha1.RankByKPI, Name: "usage"}}}, func(o plan.Objects) { o.KPIs["usage"].Spec.Direction = v1alpha1.DirectionLowerIsBetter },
+			[]plan.RankKey{{By: v1alpha1.RankByKPI, Name: "usage", KPI: ready, LowestFirst: true}}, nil},
+		"the order says otherwise": {v1alpha1.Wave{RankBy: []v1alpha1.RankKey{{By: v1alpha1.RankByKPI, Name: "usage", Order: v1alpha1.RankHighestFirst}, {By: v1alpha1.RankByUsers, Order: v1alpha1.RankLowestFirst}}},
+			func(o plan.Objects) { o.KPIs["usage"].Spec.Direction = v1alpha1.DirectionLowerIsBetter },
+			[]plan.RankKey{{By: v1alpha1.RankByKPI, Name: "usage", KPI: ready}, {By: v1alpha1.RankByUsers, LowestFirst: true}}, nil},
+		"an attribute": {v1alpha1.Wave{RankBy: []v1alpha1.RankKey{{By: v1alpha1.RankByAttribute, Name: "maturity"}}}, nil, []plan.RankKey{{By: v1alpha1.RankByAttribute, Name: "maturity"}}, nil},
+		"an unknown KPI": {v1alpha1.Wave{RankBy: []v1alpha1.RankKey{{By: v1alpha1.RankByUsers}, {By: v1alpha1.RankByKPI, Name: "loyalty"}}}, nil,
+			[]plan.RankKey{{By: v1alpha1.RankByUsers}, {By: v1alpha1.RankByKPI, Name: "loyalty"}},
+			[]string{`CRMRollout/crm spec.waves[name=pilot].rankBy[1].name: KPI "loyalty" does not exist in this namespace; create it or correct the name`}},
+		"an unknown gate": {v1alpha1.Wave{RankBy: []v1alpha1.RankKey{{By: v1alpha1.RankByGate, Name: "ripe"}}}, nil, []plan.RankKey{{By: v1alpha1.RankByGate, Name: "ripe"}},
+			[]string{`CRMRollout/crm spec.waves[name=pilot].rankBy[0].name: AcceptanceGate "ripe" does not exist in this namespace; create it or correct the name`}},
+		"picking without a ranking": {v1alpha1.Wave{Pick: &pick}, nil, nil,
+			[]string{"CRMRollout/crm spec.waves[name=pilot].pick: it takes the best sites, and rankBy does not say which are better; set rankBy, or leave pick out"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rollout, objects := everything()
+			tc.wave.Name, tc.wave.Selector = "pilot", &metav1.LabelSelector{}
+			rollout.Spec.Waves = []v1alpha1.Wave{tc.wave}
+			if tc.change != nil {
+				tc.change(objects)
+				delete(objects.Gates, "ready") // its threshold would be on the wrong side now
+			}
+			p := plan.Resolve(rollout, objects)
+			if diff := cmp.Diff(tc.want, p.Waves[0].RankBy, cmpopts.IgnoreFields(gate.KPI{}, "Revision")); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			var mistakes []string
+			for _, m := range p.Waves[0].Mistakes {
+				mistakes = append(mistakes, m.String())
+			}
+			if diff := cmp.Diff(tc.mistakes, mistakes); diff != "" {
+				t.Errorf("mistakes (-want +got):\n%s", diff)
+			}
+			if len(p.Mistakes) > 0 {
+				t.Errorf("what one wave is ranked by stops all of them: %v", p.Mistakes)
+			}
+			if told := p.AllMistakes(); len(mistakes) > 0 && (len(told) == 0 || told[0].String() != mistakes[0]) {
+				t.Errorf("nobody is told: %v", told)
+			}
+		})
+	}
+}
+
+func TestAGateRanksSitesThatHaveNotBegun(t *testing.T) {
+	threshold := v1alpha1.Threshold("5%")
+	against := map[string]v1alpha1.Against{
+		`AcceptanceGate "ready" compares with baselines, which no site has before it begins; name a gate that compares with none`:                     {Baseline: &v1alpha1.BaselineComparison{}},
+		`AcceptanceGate "ready" compares with baselines, which no site has before it begins; name a gate that compares with none` + " (the controls)": {Control: &v1alpha1.ControlComparison{}},
+	}
+	for want, a := range against {
+		rollout, objects := everything()
+		rollout.Spec.Waves[0].RankBy = []v1alpha1.RankKey{{By: v1alpha1.RankByGate, Name: "ready"}}
+		objects.Gates["ready"].Spec.Criteria = []v1alpha1.Criterion{{Name: "grown", KPI: "usage", AtLeast: &threshold, Against: &a}}
+		mistakes := plan.Resolve(rollout, objects).Waves[0].Mistakes
+		want = "CRMRollout/crm spec.waves[name=pilot].rankBy[0].name: " + strings.TrimSuffix(want, " (the controls)")
+		if len(mistakes) != 1 || mistakes[0].String() != want {
+			t.Errorf("mistakes %v, want %s", mistakes, want)
+		}
+	}
+	rollout, objects := everything()
+	rollout.Spec.Waves[0].RankBy = []v1alpha1.RankKey{{By: v1alpha1.RankByGate, Name: "ready"}}
+	objects.Gates["ready"].Spec.Guardrails = objects.Gates["ready"].Spec.Criteria
+	mistakes := plan.Resolve(rollout, objects).Waves[0].Mistakes
+	const want = `CRMRollout/crm spec.waves[name=pilot].rankBy[0].name: AcceptanceGate "ready" has guardrails, which are watched while a phase runs; name a gate without guardrails, or make them criteria`
+	if len(mistakes) != 1 || mistakes[0].String() != want {
+		t.Errorf("mistakes %v, want %s", mistakes, want)
 	}
 }

@@ -139,7 +139,7 @@ func (c *court) step(one *siteCase) {
 		},
 		Candidates: func(_ string, controls plan.Controls) []string {
 			var names []string
-			for _, site := range c.plan.Candidates(controls, c.sites[one.site], c.peers, func(site string) bool { return c.begun[site] }) {
+			for _, site := range c.plan.Candidates(controls, c.sites[one.site], c.peers, c.plan.WaveOf, func(site string) bool { return c.begun[site] }) {
 				names = append(names, site.Name)
 			}
 			return names

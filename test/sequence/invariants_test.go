@@ -4,102 +4,22 @@ import (
 	"fmt"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	planning "github.com/crmops/rollout-operator/internal/plan"
 )
 
 // complete reports whether a site has passed every phase of the plan.
 func (s step) complete(sr *v1alpha1.SiteRollout) bool { return s.next(sr) == "" }
 
-// inFlight counts the sites that may start a phase or are in one.
-func (s step) inFlight() int {
-	count := 0
-	for _, sr := range s.siteRollouts {
-		running := slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
-		next := s.next(sr)
-		if running || (next != "" && sr.Spec.AdmittedThrough == next) {
-			count++
-		}
-	}
-	return count
+// flies reports whether a site may start a phase or is in one.
+func (s step) flies(sr *v1alpha1.SiteRollout) bool {
+	next := s.next(sr)
+	return running(sr) || (next != "" && sr.Spec.AdmittedThrough == next)
 }
 
-// withinLimit holds whoever admits to the limit that it has read, and everybody to the highest that ever was.
-func withinLimit(s step) string {
-	limit := func(r *v1alpha1.CRMRollout) int {
-		if r == nil || r.Spec.MaxConcurrent == nil {
-			return 1 << 30
-		}
-		return r.Spec.MaxConcurrent.IntValue()
-	}
-	highest := limit(s.rollout)
-	for _, c := range s.api.streams["CRMRollout"] {
-		highest = max(highest, limit(c.now.(*v1alpha1.CRMRollout)))
-	}
-	if s.admitted() != "" {
-		highest = limit(s.turn.rollout)
-	}
-	if count := s.inFlight(); count > highest {
-		return fmt.Sprintf("%d sites in flight, %d allowed", count, highest)
-	}
-	return ""
-}
-
-// afterBarrier looks at a site that is admitted to its first phase: each site that is known of in the wave
-// that its wave comes after must have passed every phase.
-func afterBarrier(s step) string {
-	if s.admitted() == "" || len(records(s.after)) > 0 {
-		return ""
-	}
-	after := barrier(s.turn.rollout, s.after.Spec.Wave)
-	if after == "" {
-		return ""
-	}
-	complete := map[string]bool{}
-	for _, sr := range s.siteRollouts {
-		complete[sr.Spec.Site] = s.complete(sr)
-	}
-	members := 0
-	for i := range s.turn.sites {
-		if s.firstWave(i) != after {
-			continue
-		}
-		members++
-		if name := s.turn.sites[i].Name; !complete[name] {
-			return fmt.Sprintf("%s of wave %s has not completed", name, after)
-		}
-	}
-	if members == 0 {
-		return fmt.Sprintf("wave %s has no sites", after)
-	}
-	return ""
-}
-
-// barrier returns the wave that another comes after, or "".
-func barrier(rollout *v1alpha1.CRMRollout, wave string) string {
-	for i, w := range rollout.Spec.Waves {
-		switch {
-		case w.Name != wave:
-		case w.After != nil:
-			return w.After.Wave
-		case i > 0:
-			return rollout.Spec.Waves[i-1].Name
-		}
-	}
-	return ""
-}
-
-// firstWave returns the first wave that selects a site.
-func (s step) firstWave(site int) string {
-	for _, w := range s.turn.rollout.Spec.Waves {
-		if selector, err := metav1.LabelSelectorAsSelector(w.Selector); err == nil && selector.Matches(planning.SiteLabels(&s.turn.sites[site])) {
-			return w.Name
-		}
-	}
-	return ""
+func running(sr *v1alpha1.SiteRollout) bool {
+	return slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
 }
 
 // begins returns the phase that the write admits the site to or starts, or "".

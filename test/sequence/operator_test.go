@@ -97,7 +97,7 @@ func start(c *cache, s surroundings) *operator {
 		ofCalendars: &rolloutcalendar.Reconciler{Client: s.client, Clock: s.clock},
 		ofMoves:     o.moves,
 		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Clock: s.clock},
-		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Budget: budget, Events: s.events, Clock: s.clock},
+		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Measurements: store, Budget: budget, Events: s.events, Clock: s.clock},
 	}
 	return o
 }
@@ -207,10 +207,10 @@ func usableOrRespecified(c change) bool {
 }
 
 func wavesChangedOrRespecified(c change) bool {
-	waves := func(o client.Object) map[string][2]string {
-		states := map[string][2]string{}
+	waves := func(o client.Object) map[string][3]string {
+		states := map[string][3]string{}
 		for _, w := range o.(*v1alpha1.CRMRollout).Status.Waves {
-			states[w.Name] = [2]string{string(w.State), w.Message}
+			states[w.Name] = [3]string{string(w.State), w.Message, stamp(w.RankedAt)}
 		}
 		return states
 	}

@@ -37,6 +37,8 @@ type reaction struct {
 	toCapture string
 	what      string
 	do        func(*sim)
+	// atOnce is true for what happens before whoever wrote has its answer.
+	atOnce bool
 }
 
 // event is something that people do.
@@ -175,6 +177,13 @@ func at(when time.Duration, what string, do func(*sim)) func(*scenario) {
 
 func assoon(to func(change) bool, what string, do func(*sim)) func(*scenario) {
 	return func(s *scenario) { s.reactions = append(s.reactions, reaction{to: to, what: what, do: do}) }
+}
+
+// whenWritten has something happen when something was written, before the answer.
+func whenWritten(to func(change) bool, what string, do func(*sim)) func(*scenario) {
+	return func(s *scenario) {
+		s.reactions = append(s.reactions, reaction{to: to, what: what, do: do, atOnce: true})
+	}
 }
 
 // assoonCaptured has something happen as soon as values of a KPI are there to take baselines from.

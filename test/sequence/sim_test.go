@@ -323,11 +323,16 @@ func (s *sim) said(about client.Object, reason, note string) {
 func (s *sim) wrote(ctx context.Context, c change) {
 	s.story.change(s.clock.Now(), c)
 	s.reactions = slices.DeleteFunc(s.reactions, func(r reaction) bool {
-		if r.to != nil && r.to(c) {
+		switch {
+		case r.to == nil || !r.to(c):
+			return false
+		case r.atOnce:
+			s.story.people(s.clock.Now(), r.what)
+			r.do(s)
+		default:
 			s.due = append(s.due, r)
-			return true
 		}
-		return false
+		return true
 	})
 	s.judge.change(s.scene(turnOf(ctx)), c)
 }

@@ -58,6 +58,9 @@ func (s *story) change(at time.Time, c change) {
 	case before.Spec.Wave != sr.Spec.Wave:
 		tell("", fmt.Sprintf("moves from wave %q to wave %q", before.Spec.Wave, sr.Spec.Wave))
 	}
+	if was, is := before.Spec.Rank, sr.Spec.Rank; is != nil && (was == nil || *was != *is) {
+		tell("", fmt.Sprintf("is ranked %d", *is))
+	}
 	if before.Spec.AdmittedThrough != sr.Spec.AdmittedThrough {
 		tell(sr.Spec.AdmittedThrough, "is admitted")
 	}
