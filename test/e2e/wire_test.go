@@ -53,7 +53,9 @@ func lay(t *testing.T, name string) *wire {
 		// A watch goes on for minutes, and each event must come through at once.
 		FlushInterval: -1,
 		// A manager that ends leaves requests unanswered.
-		ErrorHandler: func(response http.ResponseWriter, _ *http.Request, _ error) { response.WriteHeader(http.StatusBadGateway) },
+		ErrorHandler: func(response http.ResponseWriter, _ *http.Request, _ error) {
+			response.WriteHeader(http.StatusBadGateway)
+		},
 	}
 	server := httptest.NewServer(w)
 	t.Cleanup(func() {

@@ -134,7 +134,7 @@ func assertOwned(t *testing.T, name string, object *unstructured.Unstructured) {
 		}
 		owners++
 		if entry.Manager != "kustomize-controller" || entry.Operation != metav1.ManagedFieldsOperationApply {
-			t.Errorf("%s: %s has written, by %s: %s", name, entry.Manager, entry.Operation, entry.FieldsV1.Raw)
+			t.Errorf("%s: %s has written, by %s: %s", name, entry.Manager, entry.Operation, entry.FieldsV1.GetRawString())
 		}
 	}
 	if owners == 0 {
