@@ -15,10 +15,18 @@ import (
 
 // begin waits until every site has joined the rollout, and lets all of them begin.
 func (s *stage) begin(ctx context.Context) error {
-	late := fmt.Errorf("the sites did not join within %s", settlesWithin)
-	ctx, cancel := context.WithTimeoutCause(ctx, settlesWithin, late)
+	if err := s.join(ctx); err != nil {
+		return err
+	}
+	return s.release(ctx)
+}
+
+// join waits until every site has joined the rollout, and waits to begin.
+func (s *stage) join(ctx context.Context) error {
+	within := s.programme.within()
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("the sites did not join within %s", within))
 	defer cancel()
-	err := s.until(ctx, func() (bool, error) {
+	return s.until(ctx, func() (bool, error) {
 		stories, err := s.stories(ctx)
 		if err != nil {
 			return false, err
@@ -26,14 +34,19 @@ func (s *stage) begin(ctx context.Context) error {
 		waits := func(story crmv1.SiteRollout) bool { return story.Status.State == crmv1.SiteWaiting }
 		return len(stories) == len(s.programme.states()) && !slices.ContainsFunc(stories, func(story crmv1.SiteRollout) bool { return !waits(story) }), nil
 	})
-	if err != nil {
-		return err
-	}
-	rollout := s.programme.rollout()
-	if err := s.client.Patch(ctx, rollout, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`))); err != nil {
+}
+
+// release lets the sites begin.
+func (s *stage) release(ctx context.Context) error {
+	if err := s.client.Patch(ctx, s.programme.rollout(), release()); err != nil {
 		return fmt.Errorf("let the rollout begin: %w", err)
 	}
 	return nil
+}
+
+// release is the change by which a rollout that was suspended begins.
+func release() client.Patch {
+	return client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"suspend":null,"suspendReason":null}}`))
 }
 
 // beginning is what it took that many sites began a phase with baselines.

@@ -24,12 +24,18 @@ type cost struct {
 
 	// writes to objects of the operator's kinds and to events, by kind of request.
 	writes map[request]float64
+	// refused are those of them that the API server did not take, because the object had changed meanwhile for example.
+	refused map[request]float64
 	// leases are the writes to leases. They follow the clock and no object: the manager's own, and the API server's.
 	leases float64
 	// own are the requests that the manager says it made, by HTTP method.
 	own map[string]float64
 
+	// bodies are the sizes of what the API server was sent.
+	bodies map[request]bodies
+
 	reconciles map[string]float64
+	spans      map[string]span
 	failures   float64
 	// moved is the number of transitions that sites recorded.
 	moved int64
@@ -48,6 +54,7 @@ func costOf(before, after sample, interval time.Duration) cost {
 		queries:      after.total - before.total,
 		queriesByKPI: map[string]int{},
 		writes:       map[request]float64{},
+		refused:      difference(before.refused, after.refused),
 		own:          difference(before.own, after.own),
 		reconciles:   difference(before.reconciles, after.reconciles),
 		failures:     after.failures - before.failures,
@@ -56,6 +63,16 @@ func costOf(before, after sample, interval time.Duration) cost {
 		resident:     after.process.resident,
 		peak:         after.process.peak,
 		goroutines:   after.goroutines,
+		spans:        map[string]span{},
+		bodies:       map[request]bodies{},
+	}
+	for controller, took := range after.spans {
+		old := before.spans[controller]
+		c.spans[controller] = span{took.count - old.count, took.seconds - old.seconds}
+	}
+	for kind, sent := range after.bodies {
+		old := before.bodies[kind]
+		c.bodies[kind] = bodies{sent.count - old.count, sent.bytes - old.bytes}
 	}
 	var moments []time.Time
 	for kpi, asked := range after.asked {
@@ -76,6 +93,9 @@ func costOf(before, after sample, interval time.Duration) cost {
 	}
 	return c
 }
+
+// taken is how many writes of a kind the API server took.
+func (c cost) taken(kind request) float64 { return c.writes[kind] - c.refused[kind] }
 
 // writes reports whether a request changes something.
 func (r request) writes() bool {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
@@ -99,7 +100,7 @@ func TestCostIsWhatHappenedBetweenTwoSamples(t *testing.T) {
 		peak:       30,
 		goroutines: 200,
 	}
-	if diff := cmp.Diff(want, costOf(before, later, 10*time.Second), cmp.AllowUnexported(cost{}, request{})); diff != "" {
+	if diff := cmp.Diff(want, costOf(before, later, 10*time.Second), cmp.AllowUnexported(cost{}, request{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("cost (-want +got):\n%s", diff)
 	}
 }

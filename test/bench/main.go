@@ -6,8 +6,12 @@
 // at every measurement; and with ten KPIs at a thousand sites, which begin their phase together and take baselines for it. Before that it judges a
 // thousand sites by ten criteria in its own process, and shows what one verdict costs.
 //
+// What it costs when much happens it shows too: a thousand sites that go through seven phases, beside the same writes and nothing else; ten thousand sites that are
+// admitted in one wave; and ten thousand that have completed.
+//
 // It fails when queries are not one per KPI and interval, when baselines take more than one query and a second one for a control group, when writes grow beyond a bound
-// per KPI and interval, or when verdicts were not about values: all are counts, and no time decides anything.
+// per KPI and interval, when there are writes though all have completed, or when verdicts were not about values. These are counts. Two times decide as well: how often a course takes the
+// time of its writes alone, both measured in the same run, and the share of a core that completed sites cost.
 package main
 
 import (
@@ -18,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,6 +38,10 @@ const (
 	partVerdicts = "verdicts"
 	partWaiting  = "waiting"
 	partGates    = "gates"
+	partMoves    = "moves"
+	partWave     = "wave"
+	// partCompleted is about sites that have completed.
+	partCompleted = "completed"
 )
 
 // options are what the command line says.
@@ -43,6 +52,8 @@ type options struct {
 	sites int
 	// gated is the number of sites that are judged by ten criteria.
 	gated int
+	// moving is the number of sites that go through all phases, and many of those that are admitted in one wave, or have completed.
+	moving, many int
 	// quiet is the length of the first period, the one with values that stay at the first number of sites.
 	quiet time.Duration
 	// rest is the length of each other period.
@@ -78,10 +89,12 @@ func parse(args []string, quiet string) (options, error) {
 		o.quiet = length
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&o.part, "part", "", "the only part to run: verdicts, waiting or gates")
+	flags.StringVar(&o.part, "part", "", "the only part to run: "+strings.Join(partNames(), ", "))
 	flags.IntVar(&o.sites, "sites", 200, "number of sites with three KPIs; then twice as many")
 	flags.IntVar(&o.gated, "gated", 1000, "number of sites with ten KPIs")
-	flags.DurationVar(&o.quiet, "quiet", o.quiet, "length of the first period; the environment variable QUIET says the same")
+	flags.IntVar(&o.moving, "moving", 1000, "number of sites that go through seven phases")
+	flags.IntVar(&o.many, "many", 10000, "number of sites that are admitted in one wave, and of sites that have completed")
+	flags.DurationVar(&o.quiet, "quiet", o.quiet, "length of the first period, and of the one with completed sites; the environment variable QUIET says the same")
 	flags.DurationVar(&o.rest, "rest", time.Minute, "length of each of the other three periods")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -89,10 +102,10 @@ func parse(args []string, quiet string) (options, error) {
 	switch least := fewestIntervals * often; {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
-	case !slices.Contains([]string{"", partVerdicts, partWaiting, partGates}, o.part):
-		return o, fmt.Errorf("-part %q is none of verdicts, waiting and gates", o.part)
-	case o.gated < 1:
-		return o, errors.New("-gated must be at least 1")
+	case o.part != "" && !slices.Contains(partNames(), o.part):
+		return o, fmt.Errorf("-part %q is none of %s", o.part, strings.Join(partNames(), ", "))
+	case o.gated < 1 || o.moving < 1 || o.many < 1:
+		return o, errors.New("-gated, -moving and -many must be at least 1")
 	case o.sites < 2:
 		return o, errors.New("-sites must be at least 2: one that is held and one that proves")
 	case o.quiet < least || o.rest < least:
@@ -139,38 +152,90 @@ type result struct {
 	costs  []cost
 }
 
+// part is one of the parts of the benchmark.
+type part struct {
+	name    string
+	measure func(context.Context, options) (result, error)
+}
+
+// parts in the order in which they run.
+func parts() []part {
+	return []part{
+		{partVerdicts, verdictsPart}, {partWaiting, waitingPart}, {partGates, gatesPart}, {partMoves, movesPart}, {partWave, wavePart}, {partCompleted, completedPart},
+	}
+}
+
+func partNames() []string {
+	var names []string
+	for _, one := range parts() {
+		names = append(names, one.name)
+	}
+	return names
+}
+
 func measureParts(ctx context.Context, o options) (result, error) {
 	var all result
-	if o.part == "" || o.part == partVerdicts {
-		say("judging %d sites by ten criteria in this process", o.gated)
-		verdicts, err := measureVerdicts(newFullProgramme(o.gated))
+	for _, one := range parts() {
+		if o.part != "" && o.part != one.name {
+			continue
+		}
+		brought, err := one.measure(ctx, o)
 		if err != nil {
 			return all, err
 		}
-		all.text, all.claims = verdictTables(verdicts), judgeVerdicts(verdicts)
-	}
-	quiet := period{"quiet", steady, o.quiet}
-	noisy := period{"noisy", wiggling, o.rest}
-	if o.part == "" || o.part == partWaiting {
-		first, err := measureStage(ctx, newProgramme(o.sites), quiet, noisy)
-		if err != nil {
-			return all, err
-		}
-		quiet.length = o.rest
-		second, err := measureStage(ctx, newProgramme(2*o.sites), quiet, noisy)
-		if err != nil {
-			return all, err
-		}
-		all.costs = append(all.costs, slices.Concat(first.costs, second.costs)...)
-	}
-	if o.part == "" || o.part == partGates {
-		gated, err := measureStage(ctx, newFullProgramme(o.gated), period{"full gate", wiggling, fewestIntervals * rarely})
-		if err != nil {
-			return all, err
-		}
-		all.claims, all.costs = append(all.claims, gated.claims...), append(all.costs, gated.costs...)
+		all.text += brought.text
+		all.claims = append(all.claims, brought.claims...)
+		all.costs = append(all.costs, brought.costs...)
 	}
 	return all, nil
+}
+
+func verdictsPart(_ context.Context, o options) (result, error) {
+	say("judging %d sites by ten criteria in this process", o.gated)
+	verdicts, err := measureVerdicts(newFullProgramme(o.gated))
+	if err != nil {
+		return result{}, err
+	}
+	return result{text: verdictTables(verdicts), claims: judgeVerdicts(verdicts)}, nil
+}
+
+func waitingPart(ctx context.Context, o options) (result, error) {
+	quiet, noisy := period{"quiet", steady, o.quiet}, period{"noisy", wiggling, o.rest}
+	first, err := measureStage(ctx, newProgramme(o.sites), quiet, noisy)
+	if err != nil {
+		return first, err
+	}
+	quiet.length = o.rest
+	second, err := measureStage(ctx, newProgramme(2*o.sites), quiet, noisy)
+	return result{costs: slices.Concat(first.costs, second.costs)}, err
+}
+
+func gatesPart(ctx context.Context, o options) (result, error) {
+	return measureStage(ctx, newFullProgramme(o.gated), period{"full gate", wiggling, fewestIntervals * rarely})
+}
+
+func movesPart(ctx context.Context, o options) (result, error) {
+	m, err := measureMoves(ctx, newCourse(o.moving, coursePhases))
+	if err != nil {
+		return result{}, err
+	}
+	return result{text: movesTable(m), claims: m.claims()}, nil
+}
+
+func wavePart(ctx context.Context, o options) (result, error) {
+	w, err := measureWave(ctx, newWave(o.many))
+	if err != nil {
+		return result{}, err
+	}
+	return result{text: waveTable(w), claims: w.claims()}, nil
+}
+
+func completedPart(ctx context.Context, o options) (result, error) {
+	c, err := measureCompleted(ctx, o.many, o.quiet)
+	if err != nil {
+		return result{}, err
+	}
+	return result{text: completedTable(c), claims: completedClaims(c)}, nil
 }
 
 // period is a time in which costs are counted.
@@ -180,11 +245,11 @@ type period struct {
 	length time.Duration
 }
 
-// measureStage measures periods of one programme, one after the other.
-func measureStage(ctx context.Context, p programme, periods ...period) (all result, failed error) {
+// onStage sets a stage for a programme, does something on it, and strikes it.
+func onStage(ctx context.Context, p programme, do func(context.Context, *stage) error) (failed error) {
 	dir, err := os.MkdirTemp("", "crm-bench-")
 	if err != nil {
-		return all, fmt.Errorf("make a directory: %w", err)
+		return fmt.Errorf("make a directory: %w", err)
 	}
 	stage := &stage{dir: dir, programme: p}
 	defer func() {
@@ -195,35 +260,44 @@ func measureStage(ctx context.Context, p programme, periods ...period) (all resu
 	}()
 	say("%d sites: starting the control plane and the manager", len(p.sites))
 	if err := stage.set(ctx); err != nil {
-		return all, err
+		return err
 	}
-	if p.together {
-		say("%d sites: joining, and beginning their phase together", len(p.sites))
-		if err := stage.begin(ctx); err != nil {
-			return all, err
+	return do(ctx, stage)
+}
+
+// measureStage measures periods of one programme, one after the other.
+func measureStage(ctx context.Context, p programme, periods ...period) (result, error) {
+	var all result
+	err := onStage(ctx, p, func(ctx context.Context, stage *stage) error {
+		if p.together {
+			say("%d sites: joining, and beginning their phase together", len(p.sites))
+			if err := stage.begin(ctx); err != nil {
+				return err
+			}
 		}
-	}
-	for _, period := range periods {
-		stage.answer(period.values)
-		if err := stage.settle(ctx); err != nil {
-			return all, err
+		for _, period := range periods {
+			stage.answer(period.values)
+			if err := stage.settle(ctx); err != nil {
+				return err
+			}
+			say("%d sites: measuring %s with %s", len(p.sites), period.length, period.values)
+			measured, err := stage.measure(ctx, period.length)
+			if err != nil {
+				return err
+			}
+			measured.name = period.name
+			all.costs = append(all.costs, measured)
 		}
-		say("%d sites: measuring %s with %s", len(p.sites), period.length, period.values)
-		measured, err := stage.measure(ctx, period.length)
-		if err != nil {
-			return all, err
+		if p.together {
+			began, err := stage.began(ctx)
+			if err != nil {
+				return err
+			}
+			all.claims = append(all.claims, began.claim())
 		}
-		measured.name = period.name
-		all.costs = append(all.costs, measured)
-	}
-	if p.together {
-		began, err := stage.began(ctx)
-		if err != nil {
-			return all, err
-		}
-		all.claims = append(all.claims, began.claim())
-	}
-	return all, nil
+		return nil
+	})
+	return all, err
 }
 
 // say tells what goes on, apart from the result.

@@ -15,15 +15,18 @@ func TestCommandLine(t *testing.T) {
 		want    options
 		refused string
 	}{
-		"nothing said":                      {want: options{sites: 200, gated: 1000, quiet: 5 * time.Minute, rest: time.Minute}},
-		"QUIET":                             {quiet: "90s", want: options{sites: 200, gated: 1000, quiet: 90 * time.Second, rest: time.Minute}},
-		"flags win over QUIET":              {args: []string{"-quiet=2m", "-rest=45s", "-sites=50"}, quiet: "90s", want: options{sites: 50, gated: 1000, quiet: 2 * time.Minute, rest: 45 * time.Second}},
+		"nothing said":                      {want: options{sites: 200, gated: 1000, moving: 1000, many: 10000, quiet: 5 * time.Minute, rest: time.Minute}},
+		"QUIET":                             {quiet: "90s", want: options{sites: 200, gated: 1000, moving: 1000, many: 10000, quiet: 90 * time.Second, rest: time.Minute}},
+		"flags win over QUIET":              {args: []string{"-quiet=2m", "-rest=45s", "-sites=50"}, quiet: "90s", want: options{sites: 50, gated: 1000, moving: 1000, many: 10000, quiet: 2 * time.Minute, rest: 45 * time.Second}},
 		"QUIET is no duration":              {quiet: "long", refused: "QUIET"},
 		"too short to say anything":         {args: []string{"-quiet=29s"}, refused: "at least 30s"},
 		"the other periods too short":       {args: []string{"-rest=1s"}, refused: "at least 30s"},
 		"one site cannot be in both states": {args: []string{"-sites=1"}, refused: "at least 2"},
-		"one part":                          {args: []string{"-part=verdicts", "-gated=20"}, want: options{part: partVerdicts, sites: 200, gated: 20, quiet: 5 * time.Minute, rest: time.Minute}},
+		"one part":                          {args: []string{"-part=verdicts", "-gated=20"}, want: options{part: partVerdicts, sites: 200, gated: 20, moving: 1000, many: 10000, quiet: 5 * time.Minute, rest: time.Minute}},
 		"a part that does not exist":        {args: []string{"-part=all"}, refused: "-part"},
+		"nobody to move":                    {args: []string{"-moving=0"}, refused: "-moving"},
+		"nobody in a wave":                  {args: []string{"-many=0"}, refused: "-many"},
+		"another part":                      {args: []string{"-part=completed", "-many=9"}, want: options{part: partCompleted, sites: 200, gated: 1000, moving: 1000, many: 9, quiet: 5 * time.Minute, rest: time.Minute}},
 		"nobody to judge":                   {args: []string{"-gated=0"}, refused: "-gated"},
 		"a word that nobody asked for":      {args: []string{"quickly"}, refused: "quickly"},
 	} {

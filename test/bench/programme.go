@@ -63,8 +63,12 @@ func fewMeasurements() []measured {
 
 func threshold(t crmv1.Threshold) *crmv1.Threshold { return &t }
 
-// programme is a rollout in one phase.
+// programme is a rollout, in one phase unless it says otherwise.
 type programme struct {
+	// phases of the rollout, all with the same gate; empty for the only one.
+	phases []string
+	// passes is true when nothing keeps a site from passing its gates.
+	passes bool
 	// sites that are in the phase forever.
 	sites []string
 	// controls are sites of a wave that never begins; none when there is only one wave.
@@ -100,8 +104,10 @@ func (p programme) isHeld(n int) bool { return p.halfHeld && n%2 == 0 }
 func (p programme) states() map[string]crmv1.SiteState {
 	states := make(map[string]crmv1.SiteState, len(p.sites)+len(p.controls))
 	for n, site := range p.sites {
-		states[site] = crmv1.SiteProving
-		if p.isHeld(n) {
+		switch states[site] = crmv1.SiteProving; {
+		case p.passes:
+			states[site] = crmv1.SiteCompleted
+		case p.isHeld(n):
 			states[site] = crmv1.SiteHeld
 		}
 	}
@@ -120,17 +126,24 @@ func (p programme) objects(address string) []client.Object {
 	for _, m := range p.measured {
 		objects = append(objects, &crmv1.KPI{ObjectMeta: meta(m.kpi), Spec: m.spec(p.interval)})
 	}
-	objects = append(objects,
-		&crmv1.AcceptanceGate{ObjectMeta: meta(only), Spec: p.gate()},
-		&crmv1.RolloutPhase{ObjectMeta: meta(only), Spec: crmv1.RolloutPhaseSpec{ExitGate: &crmv1.LocalReference{Name: only}, Baselines: p.baselines()}})
+	objects = append(objects, &crmv1.AcceptanceGate{ObjectMeta: meta(only), Spec: p.gate()})
+	for _, phase := range p.steps() {
+		objects = append(objects,
+			&crmv1.RolloutPhase{ObjectMeta: meta(phase.Name), Spec: crmv1.RolloutPhaseSpec{ExitGate: &crmv1.LocalReference{Name: only}, Baselines: p.baselines()}})
+	}
 	for wave, sites := range map[string][]string{only: p.sites, never: p.controls} {
-		for _, site := range sites {
-			object := &crmv1.RolloutSite{ObjectMeta: meta(site), Spec: crmv1.RolloutSiteSpec{Region: "emea"}}
-			object.Labels = map[string]string{waveLabel: wave}
-			objects = append(objects, object)
+		for _, name := range sites {
+			objects = append(objects, p.site(name, wave))
 		}
 	}
 	return append(objects, p.rollout())
+}
+
+// site is one of a wave.
+func (p programme) site(name, wave string) *crmv1.RolloutSite {
+	site := &crmv1.RolloutSite{ObjectMeta: meta(name), Spec: crmv1.RolloutSiteSpec{Region: "emea"}}
+	site.Labels = map[string]string{waveLabel: wave}
+	return site
 }
 
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
@@ -145,11 +158,32 @@ func (p programme) rollout() *crmv1.CRMRollout {
 	if len(p.controls) > 0 {
 		waves = append(waves, crmv1.Wave{Name: never, Selector: inWave(never)})
 	}
-	return &crmv1.CRMRollout{ObjectMeta: meta("bench"), Spec: crmv1.CRMRolloutSpec{
+	rollout := &crmv1.CRMRollout{ObjectMeta: meta("bench"), Spec: crmv1.CRMRolloutSpec{
 		Goals:  []crmv1.Goal{{Name: "quiet", SuccessFactors: []crmv1.SuccessFactor{{Name: "numbers", KPIs: names}}}},
-		Phases: []crmv1.LocalReference{{Name: only}},
-		Waves:  waves, Suspend: p.together,
+		Phases: p.steps(),
+		Waves:  waves,
 	}}
+	if p.together {
+		rollout.Spec.Suspend, rollout.Spec.SuspendReason = true, "until every site has joined"
+	}
+	return rollout
+}
+
+// steps are the phases of the rollout.
+func (p programme) steps() []crmv1.LocalReference {
+	if len(p.phases) == 0 {
+		return []crmv1.LocalReference{{Name: only}}
+	}
+	var all []crmv1.LocalReference
+	for _, name := range p.phases {
+		all = append(all, crmv1.LocalReference{Name: name})
+	}
+	return all
+}
+
+// within is when waiting for all sites is given up: something is wrong then.
+func (p programme) within() time.Duration {
+	return settlesWithin + time.Duration(len(p.sites)*len(p.steps()))*giveEach
 }
 
 func inWave(wave string) *metav1.LabelSelector {
@@ -160,7 +194,7 @@ func inWave(wave string) *metav1.LabelSelector {
 func (m measured) spec(interval time.Duration) crmv1.KPISpec {
 	spec := crmv1.KPISpec{
 		Unit: "ratio", Direction: m.direction, Provider: crmv1.LocalReference{Name: source}, Query: m.kpi,
-		Interval: crmv1.Duration(fmt.Sprintf("%ds", interval/time.Second)), StaleAfter: crmv1.Duration(fmt.Sprintf("%ds", patience/time.Second)),
+		Interval: crmv1.Duration(fmt.Sprintf("%ds", interval/time.Second)), StaleAfter: crmv1.Duration(fmt.Sprintf("%ds", max(patience, 2*interval)/time.Second)),
 	}
 	if m.before != 0 {
 		spec.Query, spec.Window = m.over("{{window}}"), ownWindow

@@ -25,13 +25,19 @@ type sample struct {
 	total int
 	// requests are those that the API server has answered, by kind, whoever made them.
 	requests map[request]float64
+	// refused are those of the writes that were answered with an error.
+	refused map[request]float64
 	// own are the requests that the manager says it has made, by HTTP method.
 	own map[string]float64
 	// reconciles by controller, and how many of them failed.
 	reconciles map[string]float64
 	failures   float64
 	goroutines float64
-	process    process
+	// spans are the times that reconciles took, by controller.
+	spans map[string]span
+	// bodies are the sizes of what the API server was sent, by verb and resource.
+	bodies  map[request]bodies
+	process process
 	// steps is the number of transitions that sites have recorded.
 	steps int64
 }
@@ -53,7 +59,7 @@ func (s *stage) sample(ctx context.Context) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	server, err := scrape(ctx, s.scraper, strings.TrimSuffix(s.cluster.Config().Host, "/")+"/metrics")
+	taken, err := s.serverSample(ctx)
 	if err != nil {
 		return sample{}, err
 	}
@@ -65,28 +71,66 @@ func (s *stage) sample(ctx context.Context) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	taken := sample{at: time.Now(), asked: map[string][]time.Time{}, process: used, steps: steps(stories)}
+	taken.asked, taken.process, taken.steps = map[string][]time.Time{}, used, steps(stories)
 	for _, m := range s.programme.measured {
 		taken.asked[m.kpi] = s.prometheus.Asked(m.query())
 	}
 	taken.total = s.prometheus.Total()
-	taken.readServer(server)
 	return taken, taken.readManager(manager)
 }
 
+// span is how long some things took.
+type span struct{ count, seconds float64 }
+
+func (s span) mean() time.Duration {
+	return time.Duration(ratio(s.seconds, s.count) * float64(time.Second))
+}
+
+// bodies are how long some requests were.
+type bodies struct{ count, bytes float64 }
+
+func (b bodies) mean() float64 { return ratio(b.bytes, b.count) }
+
+// serverSample looks at the API server alone.
+func (s *stage) serverSample(ctx context.Context) (sample, error) {
+	server, err := scrape(ctx, s.scraper, strings.TrimSuffix(s.cluster.Config().Host, "/")+"/metrics")
+	taken := sample{at: time.Now()}
+	taken.readServer(server)
+	return taken, err
+}
+
 func (s *sample) readServer(metrics []metric) {
-	s.requests = map[request]float64{}
+	s.requests, s.refused, s.bodies = map[request]float64{}, map[request]float64{}, map[request]bodies{}
 	for _, m := range metrics {
-		if m.name == "apiserver_request_total" {
-			s.requests[request{m.labels["verb"], m.labels["group"], m.labels["resource"], m.labels["subresource"]}] += m.value
+		kind := request{strings.ToUpper(m.labels["verb"]), m.labels["group"], m.labels["resource"], m.labels["subresource"]}
+		sent := s.bodies[kind]
+		switch m.name {
+		case "apiserver_request_total":
+			s.requests[kind] += m.value
+			if kind.writes() && m.labels["code"] >= "400" {
+				s.refused[kind] += m.value
+			}
+		case "apiserver_request_body_size_bytes_sum":
+			sent.bytes += m.value
+			s.bodies[kind] = sent
+		case "apiserver_request_body_size_bytes_count":
+			sent.count += m.value
+			s.bodies[kind] = sent
 		}
 	}
 }
 
 func (s *sample) readManager(metrics []metric) error {
-	s.own, s.reconciles = map[string]float64{}, map[string]float64{}
+	s.own, s.reconciles, s.spans = map[string]float64{}, map[string]float64{}, map[string]span{}
 	for _, m := range metrics {
+		took := s.spans[m.labels["controller"]]
 		switch m.name {
+		case "controller_runtime_reconcile_time_seconds_sum":
+			took.seconds += m.value
+			s.spans[m.labels["controller"]] = took
+		case "controller_runtime_reconcile_time_seconds_count":
+			took.count += m.value
+			s.spans[m.labels["controller"]] = took
 		case "rest_client_requests_total":
 			s.own[m.labels["method"]] += m.value
 		case "controller_runtime_reconcile_total":
@@ -133,7 +177,7 @@ func scrape(ctx context.Context, client *http.Client, url string) ([]metric, err
 	return metrics, nil
 }
 
-// parseMetrics reads the counters and gauges of a scrape. Histograms and summaries are left out.
+// parseMetrics reads the counters and gauges of a scrape, and of its histograms the sums and counts. Summaries are left out.
 func parseMetrics(text []byte) ([]metric, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
@@ -143,14 +187,17 @@ func parseMetrics(text []byte) ([]metric, error) {
 	var metrics []metric
 	for name, family := range families {
 		for _, series := range family.GetMetric() {
-			if series.GetCounter() == nil && series.GetGauge() == nil {
-				continue
-			}
 			labels := map[string]string{}
 			for _, label := range series.GetLabel() {
 				labels[label.GetName()] = label.GetValue()
 			}
-			metrics = append(metrics, metric{name, labels, series.GetCounter().GetValue() + series.GetGauge().GetValue()})
+			histogram := series.GetHistogram()
+			switch {
+			case histogram != nil:
+				metrics = append(metrics, metric{name + "_sum", labels, histogram.GetSampleSum()}, metric{name + "_count", labels, float64(histogram.GetSampleCount())})
+			case series.GetCounter() != nil || series.GetGauge() != nil:
+				metrics = append(metrics, metric{name, labels, series.GetCounter().GetValue() + series.GetGauge().GetValue()})
+			}
 		}
 	}
 	return metrics, nil

@@ -14,6 +14,10 @@ const scraped = `# TYPE apiserver_request_total counter
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="rollout.crmops.dev",resource="kpis",scope="resource",subresource="status",verb="PATCH",version="v1alpha1"} 12
 apiserver_request_total{code="409",component="apiserver",dry_run="",group="rollout.crmops.dev",resource="kpis",scope="resource",subresource="status",verb="PATCH",version="v1alpha1"} 3
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="cluster",subresource="",verb="LIST",version="v1"} 1
+# TYPE apiserver_request_body_size_bytes histogram
+apiserver_request_body_size_bytes_bucket{group="rollout.crmops.dev",resource="kpis",verb="patch",le="+Inf"} 15
+apiserver_request_body_size_bytes_sum{group="rollout.crmops.dev",resource="kpis",verb="patch"} 9000
+apiserver_request_body_size_bytes_count{group="rollout.crmops.dev",resource="kpis",verb="patch"} 15
 # TYPE rest_client_requests_total counter
 rest_client_requests_total{code="200",host="127.0.0.1:1",method="GET"} 40
 rest_client_requests_total{code="404",host="127.0.0.1:1",method="GET"} 2
@@ -43,12 +47,15 @@ func TestMetricsAreCountedWhateverTheirOtherLabels(t *testing.T) {
 	}
 	want := sample{
 		requests:   map[request]float64{{"PATCH", "rollout.crmops.dev", "kpis", "status"}: 15, {"LIST", "", "pods", ""}: 1},
+		refused:    map[request]float64{{"PATCH", "rollout.crmops.dev", "kpis", "status"}: 3},
+		bodies:     map[request]bodies{{"PATCH", "rollout.crmops.dev", "kpis", ""}: {15, 9000}},
 		own:        map[string]float64{"GET": 42},
+		spans:      map[string]span{"kpi": {31, 1}},
 		reconciles: map[string]float64{"kpi": 31},
 		failures:   3,
 		goroutines: 77,
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(sample{}, request{}, process{}), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(sample{}, request{}, process{}, span{}, bodies{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("sample (-want +got):\n%s", diff)
 	}
 }

@@ -23,6 +23,8 @@ const (
 	sitesPerLook = 250
 	// settlesWithin is when settling is given up: a minute is usual, and something is wrong after several.
 	settlesWithin = 10 * time.Minute
+	// giveEach is what is added to that for each site and phase.
+	giveEach = 250 * time.Millisecond
 	// settledRounds is how often every KPI is measured, after the last site has come to rest, before a period begins. By
 	// then what the way here cost, events for example, is paid.
 	settledRounds = 2
@@ -34,7 +36,7 @@ type stage struct {
 	programme programme
 
 	cluster    *cluster.Cluster
-	client     client.Client
+	client     client.WithWatch
 	scraper    *http.Client
 	prometheus *fakeprom.Server
 	manager    *cluster.Manager
@@ -46,7 +48,7 @@ func (s *stage) set(ctx context.Context) error {
 	if s.cluster, err = cluster.Start(ctx, cluster.Options{Dir: filepath.Join(s.dir, "cluster")}); err != nil {
 		return err
 	}
-	if s.client, err = s.cluster.Client(); err != nil {
+	if s.client, err = s.unthrottled(); err != nil {
 		return err
 	}
 	if s.scraper, err = rest.HTTPClientFor(s.cluster.Config()); err != nil {
@@ -56,12 +58,50 @@ func (s *stage) set(ctx context.Context) error {
 		return err
 	}
 	s.answer(steady)
-	for _, object := range s.programme.objects(s.prometheus.URL()) {
-		if err := s.client.Create(ctx, object); err != nil {
-			return fmt.Errorf("create %s: %w", object.GetName(), err)
+	if err := s.create(ctx); err != nil {
+		return err
+	}
+	return s.startManager(ctx)
+}
+
+// unthrottled returns a client that makes requests as fast as they are answered.
+func (s *stage) unthrottled() (client.WithWatch, error) {
+	scheme, err := cluster.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	config := s.cluster.Config()
+	config.QPS = -1
+	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	return made, nil
+}
+
+// create applies the programme: the namespace first, then everything else, several objects at a time.
+func (s *stage) create(ctx context.Context) error {
+	var scripts []script
+	for i, object := range s.programme.objects(s.prometheus.URL()) {
+		one := script{func(ctx context.Context) error {
+			if err := s.client.Create(ctx, object); err != nil {
+				return fmt.Errorf("create %s: %w", object.GetName(), err)
+			}
+			return nil
+		}}
+		if i > 0 {
+			scripts = append(scripts, one)
+		} else if err := perform(ctx, []script{one}); err != nil {
+			return err
 		}
 	}
+	return perform(ctx, scripts)
+}
+
+// startManager runs the manager.
+func (s *stage) startManager(ctx context.Context) error {
 	// It competes for its lease as it does in production: that is a part of what it writes.
+	var err error
 	s.manager, err = s.cluster.StartManager(ctx, cluster.ManagerOptions{LeaderElectionNamespace: namespace})
 	return err
 }
@@ -90,8 +130,8 @@ func (s *stage) answer(v values) {
 
 // settle waits until every site stands where it will stay, and until every KPI has been measured again after that.
 func (s *stage) settle(ctx context.Context) error {
-	late := fmt.Errorf("the sites did not settle within %s", settlesWithin)
-	ctx, cancel := context.WithTimeoutCause(ctx, settlesWithin, late)
+	within := s.programme.within()
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("the sites did not settle within %s", within))
 	defer cancel()
 	var unsettled error
 	look := func() (bool, error) {
