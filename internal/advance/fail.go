@@ -69,6 +69,9 @@ func (in Input) failed(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	default:
 		step.Message += "; the next one starts when its guardrails are kept: " + joined(unkept)
 	}
+	if in.Status.State != v1alpha1.SiteHeld { // the plan brings the site back here from elsewhere
+		step.Change = &Change{Reason: v1alpha1.ReasonPhaseResumed, Message: step.Message, Phase: phase.Name}
+	}
 	return step
 }
 

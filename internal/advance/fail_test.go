@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/admit"
@@ -229,5 +230,19 @@ func TestANewAttemptNeverCountsWhatWasMeasuredBefore(t *testing.T) {
 	in.Now, in.Evidence = at(45), measuring(values(45, 90, 90, 90, 90, 90))
 	if story, _ := live(in, &status); len(story) != 1 || status.Phases[0].PassedAt == nil {
 		t.Errorf("ten minutes of good values: %q, record %+v", story, status.Phases[0])
+	}
+}
+
+// A failed attempt whose phase was taken out of the plan is told of again when the phase is back: no site changes its state without a step in its record.
+func TestAPhaseWithAFailedAttemptComesBack(t *testing.T) {
+	p, status := due(t, v1alpha1.FailureHold, 0), running(stateWaiting)
+	failedAt := metav1.NewTime(at(20))
+	status.Phases[0].FailedAt, status.Phases[0].Failure = &failedAt, v1alpha1.ReasonGuardrailBroken
+	story, last := live(advance.Input{Plan: p, Now: at(30), Evidence: measuring(values(30, 70))}, &status)
+	if diff := cmp.Diff([]string{"Held PhaseResumed"}, story); diff != "" {
+		t.Errorf("story (-want +got):\n%s", diff)
+	}
+	if last.State != v1alpha1.SiteHeld || last.Reason != v1alpha1.ReasonGuardrailBroken {
+		t.Errorf("it is %s (%s)", last.State, last.Reason)
 	}
 }

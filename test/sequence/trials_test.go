@@ -109,6 +109,14 @@ func ofGuardrails() []scenario {
 		trial("restarted-while-a-guardrail-breaks", quiet(), noisy(8*minute, 32*minute), restarted(13*minute), restarted(24*minute), lasting(75*minute)),
 		trial("a-failed-attempt-keeps-its-place", quiet(), noisy(8*minute, 32*minute), declared(site("kiel", "pilot")), lasting(95*minute),
 			plan(func(p *v1alpha1.CRMRolloutSpec) { p.MaxConcurrent = sites(1) })),
+		trial("a-failed-phase-leaves-the-plan-and-comes-back", quiet(), noisy(8*minute, 42*minute), declared(phase("stabilise", "5m", "")), lasting(75*minute),
+			plan(func(p *v1alpha1.CRMRolloutSpec) {
+				p.Phases = append(p.Phases, v1alpha1.LocalReference{Name: "stabilise"})
+			}),
+			at(23*minute, "the phase is taken out of the plan", replan(func(p *v1alpha1.CRMRolloutSpec) { p.Phases = p.Phases[1:] })),
+			at(33*minute, "it is back", replan(func(p *v1alpha1.CRMRolloutSpec) {
+				p.Phases = append([]v1alpha1.LocalReference{{Name: "golive"}}, p.Phases...)
+			}))),
 		trial("source-down-while-a-guardrail-breaks", quiet(), noisy(8*minute, 42*minute), down(13*minute, 18*minute), lasting(85*minute)),
 	}
 }
