@@ -64,7 +64,9 @@ type api struct {
 	// fault may make a write fail: before it is carried out, or after, when only the answer is lost.
 	fault func(ctx context.Context, before bool) error
 	uids  int
-	clock func() time.Time
+	// conflicts counts the writes that came too late.
+	conflicts int
+	clock     func() time.Time
 }
 
 func newAPI() *api {
@@ -151,6 +153,9 @@ func (a *api) write(ctx context.Context, o client.Object, carryOut func() error)
 		return err
 	}
 	if err := carryOut(); err != nil {
+		if apierrors.IsConflict(err) {
+			a.conflicts++
+		}
 		return err
 	}
 	known := a.latest[kindOf(o)]

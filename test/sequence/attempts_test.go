@@ -127,7 +127,7 @@ func attemptsCount(s step) string {
 		}
 	}
 	for _, r := range now {
-		if r.FailedAt != nil && s.turn.request.controller == ofMoves && s.after.Status.State != v1alpha1.SiteHeld {
+		if r.FailedAt != nil && r.Name == s.next(s.after) && s.turn.request.controller == ofMoves && s.after.Status.State != v1alpha1.SiteHeld {
 			return fmt.Sprintf("%s has failed, and the site is %s", r.Name, s.after.Status.State)
 		}
 	}

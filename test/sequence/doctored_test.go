@@ -2,7 +2,9 @@ package sequence
 
 import (
 	"context"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,8 +99,12 @@ var spoilings = []spoiling{
 		s.after.Status.Phases[1].Name = "golive"
 		s.after.Status.Phases = s.after.Status.Phases[:2]
 	}},
-	{"a phase starts after the one before it has passed", "it has not passed", func(s *step) { s.after.Status.Phases[1].PassedAt = nil }},
-	{"a phase starts after the one before it has passed", "it passed later", func(s *step) { s.after.Status.Phases[1].PassedAt = passedOn(56) }},
+	{"a phase starts after the one before it has passed", "it has not passed", func(s *step) {
+		s.before.Status.Phases, s.after.Status.Phases[1].PassedAt = s.before.Status.Phases[:2], nil
+	}},
+	{"a phase starts after the one before it has passed", "it passed later", func(s *step) {
+		s.before.Status.Phases, s.after.Status.Phases[1].PassedAt = s.before.Status.Phases[:2], passedOn(56)
+	}},
 	{"what is recorded never changes", "a passed record changes", func(s *step) { s.after.Status.Phases[0].PassedAt = passedOn(19) }},
 	{"what is recorded never changes", "a start changes", func(s *step) { s.after.Status.Phases[2].StartedAt = on(56) }},
 	{"what is recorded never changes", "a record is lost", func(s *step) { s.after.Status.Phases = s.after.Status.Phases[:2] }},
@@ -222,12 +228,43 @@ func TestInvariantsCanFail(t *testing.T) {
 	}
 }
 
+// TestInvariantsAreListed sees that docs/proofs.md says of each invariant which line it proves, and names no other.
+func TestInvariantsAreListed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/proofs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _, _ := strings.Cut(string(page), "\n## ")
+	listed := map[string]bool{}
+	for _, line := range strings.Split(table, "\n") {
+		columns := strings.Split(line, "|")
+		if len(columns) != 5 {
+			continue
+		}
+		for i, quoted := range strings.Split(columns[2], "`") {
+			if i%2 == 1 {
+				listed[quoted] = true
+			}
+		}
+	}
+	for name := range invariants {
+		if !listed[name] {
+			t.Errorf("docs/proofs.md does not say which line is proved by `%s`", name)
+		}
+		delete(listed, name)
+	}
+	for name := range listed {
+		t.Errorf("docs/proofs.md names `%s`, which is no invariant", name)
+	}
+}
+
 // TestSpoiltCache sees that an object of the cache which somebody changed is found.
 func TestSpoiltCache(t *testing.T) {
 	s := newSim(programme(""), newQuickAPI(), nil)
 	if found := s.op.cache.spoilt(); found != "" {
 		t.Fatalf("a fresh cache is said to be spoilt: %s", found)
 	}
+	must(s.op.cache.List(context.Background(), &v1alpha1.CRMRolloutList{}, client.UnsafeDisableDeepCopy))
 	for _, o := range s.op.cache.objects["CRMRollout"] {
 		o.(*v1alpha1.CRMRollout).Spec.Suspend = true
 	}

@@ -15,12 +15,10 @@ func (s step) complete(sr *v1alpha1.SiteRollout) bool { return s.next(sr) == "" 
 // flies reports whether a site may start a phase or is in one.
 func (s step) flies(sr *v1alpha1.SiteRollout) bool {
 	next := s.next(sr)
-	return running(sr) || (next != "" && sr.Spec.AdmittedThrough == next)
+	runs := slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.Runs() && s.indexOf(r.Name) >= 0 })
+	return runs || (next != "" && sr.Spec.AdmittedThrough == next)
 }
 
-func running(sr *v1alpha1.SiteRollout) bool {
-	return slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
-}
 
 // begins returns the phase that the write admits the site to or starts, or "".
 func (s step) begins() string {
@@ -83,8 +81,13 @@ func (s scene) newest(kind, name string) any {
 	return nil
 }
 
-// phase returns a phase of the plan; nil when it never existed.
+// phase returns a phase of the plan as the reconcile has read it, or else as it is or was; nil when it never existed.
 func (s scene) phase(name string) *v1alpha1.RolloutPhase {
+	for i := range s.turn.phases {
+		if s.turn.phases[i].Name == name {
+			return &s.turn.phases[i]
+		}
+	}
 	found, _ := s.newest("RolloutPhase", name).(*v1alpha1.RolloutPhase)
 	return found
 }

@@ -11,14 +11,20 @@ import (
 )
 
 // judge knows what must never happen, and looks at every write for it.
-type judge struct{ broken []string }
+type judge struct {
+	broken []string
+	// judged counts the writes.
+	judged int
+}
 
 // scene is what the judge sees: the truth of the API server and of the source, and what the reconcile that writes has read.
 type scene struct {
 	turn *turn
 	now  time.Time
-	log  []reading
-	api  *api
+	// drift is how far two clocks may differ.
+	drift time.Duration
+	log   []reading
+	api   *api
 	// rollout as it is on the API server; nil when there is none.
 	rollout *v1alpha1.CRMRollout
 	// siteRollouts as they are on the API server, after the write.
@@ -70,6 +76,7 @@ func (j *judge) change(at scene, c change) {
 	if !ok || at.turn == nil {
 		return
 	}
+	j.judged++
 	s := step{scene: at}
 	if c.old != nil {
 		s.before = c.old.(*v1alpha1.SiteRollout)
@@ -134,20 +141,25 @@ func (s step) admitted() string {
 
 // inOrder holds a phase that starts to the plan that the reconcile has read: it must be the first that the site has not passed.
 func inOrder(s step) string {
-	was := map[string]bool{}
-	for _, r := range records(s.before) {
-		was[r.Name] = true
+	started := s.started()
+	if started == "" {
+		return ""
 	}
-	for _, r := range records(s.after) {
-		if next := s.next(s.before); !was[r.Name] && r.Name != next {
-			return fmt.Sprintf("%s begins, %s comes next", r.Name, next)
-		}
+	all := records(s.after)
+	without := &v1alpha1.SiteRollout{Status: v1alpha1.SiteRolloutStatus{Phases: all[:len(all)-1]}}
+	if next := s.next(without); next != started {
+		return fmt.Sprintf("%s begins, %s comes next", started, next)
 	}
 	return ""
 }
 
-// next returns the first phase of the plan that a site has not passed, or "".
+// next returns the phase of the plan that a site is in, or else the first one that it has not passed, or "".
 func (s step) next(sr *v1alpha1.SiteRollout) string {
+	for _, r := range records(sr) {
+		if r.PassedAt == nil && s.indexOf(r.Name) >= 0 {
+			return r.Name
+		}
+	}
 	for _, phase := range s.phases() {
 		if !slices.ContainsFunc(records(sr), func(r v1alpha1.PhaseRecord) bool { return r.Name == phase && r.PassedAt != nil }) {
 			return phase
@@ -156,11 +168,28 @@ func (s step) next(sr *v1alpha1.SiteRollout) string {
 	return ""
 }
 
+// recordOf returns what is recorded of a phase, or nil.
+func recordOf(sr *v1alpha1.SiteRollout, phase string) *v1alpha1.PhaseRecord {
+	all := records(sr)
+	if i := slices.IndexFunc(all, func(r v1alpha1.PhaseRecord) bool { return r.Name == phase }); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+// passedBeforeNext looks at a phase that starts: the site must have passed each one that comes before it in the plan by then, and be in no other. Clocks may differ.
 func passedBeforeNext(s step) string {
-	all := records(s.after)
-	for i := 1; i < len(all); i++ {
-		if all[i-1].PassedAt == nil || all[i-1].PassedAt.After(all[i].StartedAt.Time) {
-			return fmt.Sprintf("%s started at %s", all[i].Name, stamp(&all[i].StartedAt))
+	phase := s.started()
+	if phase == "" {
+		return ""
+	}
+	begun := recordOf(s.after, phase).StartedAt
+	for i, earlier := range s.phases() {
+		r := recordOf(s.after, earlier)
+		switch {
+		case earlier == phase, r == nil && i > s.indexOf(phase):
+		case r == nil || r.PassedAt == nil || r.PassedAt.Sub(begun.Time) > s.drift:
+			return fmt.Sprintf("%s started at %s, %s has not been passed by then", phase, stamp(&begun), earlier)
 		}
 	}
 	return ""
@@ -218,9 +247,11 @@ func storyStays(s step) string {
 	for _, r := range all {
 		again -= int(r.Attempt) - 1
 	}
-	passed := slices.IndexFunc(all, func(r v1alpha1.PhaseRecord) bool { return r.PassedAt == nil })
-	if passed < 0 {
-		passed = len(all)
+	passed := 0
+	for _, r := range all {
+		if r.PassedAt != nil {
+			passed++
+		}
 	}
 	if starts != len(all) || passes != passed || again != 0 {
 		return fmt.Sprintf("%d starts and %d passes are told of %d phases, %d of them passed", starts, passes, len(all), passed)
@@ -232,11 +263,13 @@ func stateAgrees(s step) string {
 	if s.after == nil || s.turn.request.controller != ofMoves {
 		return ""
 	}
-	st := s.after.Status
-	runs := len(st.Phases) > 0 && st.Phases[len(st.Phases)-1].PassedAt == nil
+	st, next := s.after.Status, s.next(s.after)
+	if st.Reason == v1alpha1.ReasonPlanInvalid { // it stays where it is until somebody mends the plan
+		return ""
+	}
+	runs := recordOf(s.after, next) != nil
 	shown := st.State == v1alpha1.SiteProving || st.State == v1alpha1.SiteHeld
-	done := len(st.Phases) == len(s.phases()) && !runs
-	if runs != shown || (st.State == v1alpha1.SiteCompleted) != (done && st.State != v1alpha1.SiteWaiting) {
+	if runs != shown || (st.State == v1alpha1.SiteCompleted) != (next == "" && st.State != v1alpha1.SiteWaiting) {
 		return fmt.Sprintf("%s with %d phases", st.State, len(st.Phases))
 	}
 	return ""

@@ -25,7 +25,13 @@ func provedGates(s step) string {
 	return ""
 }
 
+// gate returns a gate as the reconcile has read it.
 func (s step) gate(name string) *v1alpha1.AcceptanceGate {
+	for i := range s.turn.gates {
+		if s.turn.gates[i].Name == name {
+			return &s.turn.gates[i]
+		}
+	}
 	return s.newest("AcceptanceGate", name).(*v1alpha1.AcceptanceGate)
 }
 
@@ -240,5 +246,8 @@ func name(query string) string {
 // number returns the finite value of a site.
 func (r reading) number(site string) (float64, bool) {
 	value, ok := r.values[site]
+	if r.ids != nil && r.ids[site] != site { // the operator did not know the site then, or took the source to know it by another name
+		return 0, false
+	}
 	return value, ok && !math.IsNaN(value)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	policies "github.com/crmops/rollout-operator/config/admission"
+	planning "github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
 )
 
@@ -33,16 +34,27 @@ type turn struct {
 	rollout *v1alpha1.CRMRollout
 	// sites are the sites that it has read, in the same way.
 	sites []v1alpha1.RolloutSite
-	// siteRollouts by site, and kpis, as well.
+	// siteRollouts by site, kpis, gates and phases as well.
 	siteRollouts map[string]*v1alpha1.SiteRollout
 	kpis         []v1alpha1.KPI
+	gates        []v1alpha1.AcceptanceGate
+	phases       []v1alpha1.RolloutPhase
 }
 
 func (t *turn) reads(sr *v1alpha1.SiteRollout) {
 	if t.siteRollouts == nil {
 		t.siteRollouts = map[string]*v1alpha1.SiteRollout{}
 	}
-	t.siteRollouts[sr.Spec.Site] = clone(sr)
+	t.siteRollouts[sr.Spec.Site] = sr
+}
+
+// siteIDs are the names by which the reconcile takes the source to know the sites.
+func (t *turn) siteIDs() map[string]string {
+	ids := make(map[string]string, len(t.sites))
+	for i := range t.sites {
+		ids[t.sites[i].Name] = planning.SiteID(&t.sites[i])
+	}
+	return ids
 }
 
 type turnKey struct{}
@@ -68,16 +80,35 @@ type sim struct {
 	// reactions that have not happened, and those that are due.
 	reactions, due []reaction
 	chaos          chaos
+	// mortality of the first process; nil when it lives for good.
+	mortality *mortality
 	// running are the reconciles that have begun and not ended, the outermost first.
 	running []request
 	story   story
 	judge   judge
-	steps   int
+	// drift is how far the clock of the process is ahead of the right time.
+	drift time.Duration
+	// watch is told of every change; nil for nobody.
+	watch func(change)
+	// steps, reconciles and writes of the operator are counted.
+	steps, reconciles, writes int
 }
+
+// now is the time by the clock of the process.
+func (s *sim) now() time.Time { return s.clock.Now().Add(s.drift) }
+
+// processClock is the clock of the process.
+type processClock struct{ sim *sim }
+
+// Now returns the time by the clock of the process.
+func (c processClock) Now() time.Time { return c.sim.now() }
+
+// Since returns how long ago something was by that clock.
+func (c processClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 func newSim(s scenario, a *api, chance *rand.Rand) *sim {
 	sim := &sim{scenario: s, chance: chance, clock: testclock.NewFakePassiveClock(began), api: a, script: s.script, reactions: slices.Clone(s.reactions)}
-	sim.source = &source{clock: sim.clock, numbers: s.numbers, samples: s.samples, down: s.down, sites: func() []string {
+	sim.source = &source{clock: processClock{sim}, numbers: s.numbers, samples: s.samples, down: s.down, sites: func() []string {
 		names := []string{}
 		for _, site := range all[*v1alpha1.RolloutSite](sim.api) {
 			names = append(names, site.Name)
@@ -118,14 +149,18 @@ func (s *sim) boot(lag func(kind string) int) {
 		case *v1alpha1.RolloutSiteList:
 			turnOf(ctx).sites = slices.Clone(found.Items)
 		case *v1alpha1.SiteRolloutList:
-			for i := range found.Items {
-				turnOf(ctx).reads(&found.Items[i])
+			for _, sr := range slices.Clone(found.Items) {
+				turnOf(ctx).reads(&sr)
 			}
 		case *v1alpha1.KPIList:
 			turnOf(ctx).kpis = slices.Clone(found.Items)
+		case *v1alpha1.AcceptanceGateList:
+			turnOf(ctx).gates = slices.Clone(found.Items)
+		case *v1alpha1.RolloutPhaseList:
+			turnOf(ctx).phases = slices.Clone(found.Items)
 		}
 	}}
-	s.op = start(c, surroundings{client: reads, live: s.api, clock: s.clock, events: &recorder{s.said},
+	s.op = start(c, surroundings{client: reads, live: s.api, clock: processClock{s}, events: &recorder{s.said},
 		recorded: func(types.NamespacedName) { s.source.settle(false) }, captured: s.captured})
 	for _, kind := range kinds {
 		for _, key := range sorted(c.objects[kindOf(kind)]) {
@@ -154,6 +189,7 @@ func (s *sim) step() bool {
 		pick = s.chance.IntN(len(actions))
 	}
 	s.guarded(actions[pick])
+	s.bury()
 	return true
 }
 
@@ -235,7 +271,7 @@ func (s *sim) reconcile(r request) {
 	ctx := context.WithValue(context.Background(), turnKey{}, &turn{request: r})
 	result, err := s.op.reconcilers[r.controller].Reconcile(ctx, reconcile.Request{NamespacedName: r.key})
 	s.running = s.running[:len(s.running)-1]
-	if spoilt := s.op.cache.spoilt(); spoilt != "" {
+	if spoilt := s.spoilt(); spoilt != "" {
 		s.judge.broken = append(s.judge.broken, fmt.Sprintf("%s (%s)", spoilt, r))
 	}
 	switch {
@@ -251,6 +287,20 @@ func (s *sim) reconcile(r request) {
 	default:
 		delete(s.tries, r)
 	}
+}
+
+// spoilt looks now and then for objects that were changed although they belong to the cache.
+func (s *sim) spoilt() string {
+	const often = 4
+	s.reconciles++
+	if s.reconciles%often != 0 {
+		return ""
+	}
+	found := s.op.cache.spoilt()
+	if len(s.running) == 0 {
+		clear(s.op.cache.lent) // whoever was lent something has given it back
+	}
+	return found
 }
 
 func (s *sim) after(r request, d time.Duration) {
@@ -300,9 +350,10 @@ func earlier(a, b time.Time) time.Time {
 func (s *sim) moveClock(to time.Time) {
 	s.clock.SetTime(to)
 	for len(s.script) > 0 && !began.Add(s.script[0].at).After(to) {
-		s.story.people(s.clock.Now(), s.script[0].what)
-		s.script[0].do(s)
-		s.script = s.script[1:]
+		next := s.script[0]
+		s.script = s.script[1:] // what people do may let time pass as well
+		s.story.people(s.clock.Now(), next.what)
+		next.do(s)
 	}
 	due := slices.SortedFunc(maps.Keys(s.timers), func(a, b request) int {
 		return cmp.Or(s.timers[a].Compare(s.timers[b]), cmp.Compare(a.String(), b.String()))
@@ -322,6 +373,12 @@ func (s *sim) said(about client.Object, reason, note string) {
 // wrote writes a change into the story and has it judged.
 func (s *sim) wrote(ctx context.Context, c change) {
 	s.story.change(s.clock.Now(), c)
+	if turnOf(ctx) != nil {
+		s.writes++
+	}
+	if s.watch != nil {
+		s.watch(c)
+	}
 	s.reactions = slices.DeleteFunc(s.reactions, func(r reaction) bool {
 		switch {
 		case r.to == nil || !r.to(c):
@@ -334,7 +391,9 @@ func (s *sim) wrote(ctx context.Context, c change) {
 		}
 		return true
 	})
-	s.judge.change(s.scene(turnOf(ctx)), c)
+	if kindOf(c.object()) == "SiteRollout" {
+		s.judge.change(s.scene(turnOf(ctx)), c)
+	}
 }
 
 // captured notes which of the source's answers are there to take baselines from, and has happen what was to happen then.
@@ -351,7 +410,7 @@ func (s *sim) captured(kpi types.NamespacedName) {
 
 // scene is the whole state of the simulation for the judge.
 func (s *sim) scene(t *turn) scene {
-	at := scene{turn: t, now: s.clock.Now(), log: s.source.log, api: s.api, siteRollouts: all[*v1alpha1.SiteRollout](s.api)}
+	at := scene{turn: t, now: s.now(), drift: 2 * s.chaos.drift, log: s.source.log, api: s.api, siteRollouts: all[*v1alpha1.SiteRollout](s.api)}
 	if rollouts := all[*v1alpha1.CRMRollout](s.api); len(rollouts) > 0 {
 		at.rollout = rollouts[0]
 	}

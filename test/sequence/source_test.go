@@ -38,6 +38,8 @@ type reading struct {
 	window time.Duration
 	failed bool
 	values map[string]float64
+	// ids are the names by which the source was taken to know the sites: it knows them by their own. Nil for just these.
+	ids map[string]string
 	// samples behind the values.
 	samples map[string]int64
 	// captured is true when the answer was for baselines. It is no measurement of the KPI then.
@@ -69,8 +71,11 @@ func (s *source) settle(captured bool) {
 }
 
 // Measure answers from the script. The query is the name of a number, with or without a window in brackets.
-func (s *source) Measure(_ context.Context, q provider.Query, w provider.Window) (provider.Answer, error) {
+func (s *source) Measure(ctx context.Context, q provider.Query, w provider.Window) (provider.Answer, error) {
 	told := reading{kpi: q.Name, query: q.Expression, at: w.End, window: w.End.Sub(w.Start), values: map[string]float64{}, samples: map[string]int64{}}
+	if t := turnOf(ctx); t != nil {
+		told.ids = t.siteIDs()
+	}
 	since := s.clock.Now().Sub(began)
 	if slices.ContainsFunc(s.down, func(d span) bool { return since >= d.from && since < d.until }) {
 		told.failed = true
