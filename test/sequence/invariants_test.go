@@ -19,7 +19,6 @@ func (s step) flies(sr *v1alpha1.SiteRollout) bool {
 	return runs || (next != "" && sr.Spec.AdmittedThrough == next)
 }
 
-
 // begins returns the phase that the write admits the site to or starts, or "".
 func (s step) begins() string {
 	if phase := s.admitted(); phase != "" {
