@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	planning "github.com/crmops/rollout-operator/internal/plan"
@@ -122,16 +123,28 @@ func attemptsCount(s step) string {
 		case grown == 0 && !was.StartedAt.Equal(&is.StartedAt):
 			return fmt.Sprintf("attempt %d at %s began twice", was.Attempt, is.Name)
 		case grown == 0:
-		case grown != 1 || was.FailedAt == nil || is.FailedAt != nil || is.StartedAt.Before(was.FailedAt):
+		case grown != 1 || is.FailedAt != nil || !over(was, is.StartedAt):
 			return fmt.Sprintf("attempt %d at %s follows attempt %d", is.Attempt, is.Name, was.Attempt)
 		}
 	}
 	for _, r := range now {
-		if r.FailedAt != nil && r.Name == s.next(s.after) && s.turn.request.controller == ofMoves && s.after.Status.State != v1alpha1.SiteHeld {
+		if r.FailedAt != nil && runs(r) && r.Name == s.next(s.after) && s.turn.request.controller == ofMoves && s.after.Status.State != v1alpha1.SiteHeld {
 			return fmt.Sprintf("%s has failed, and the site is %s", r.Name, s.after.Status.State)
 		}
 	}
 	return ""
+}
+
+// over reports whether an attempt had ended by a time without passing for good: it failed, was rolled back, or was reopened.
+func over(r v1alpha1.PhaseRecord, by metav1.Time) bool {
+	ended := false
+	for _, at := range []*metav1.Time{r.FailedAt, r.RolledBackAt, r.ReopenedAt} {
+		if at != nil && by.Before(at) {
+			return false
+		}
+		ended = ended || at != nil
+	}
+	return ended
 }
 
 // ownEvidence holds the evidence that passes a phase to the attempt that passes: none of it may be older.
@@ -210,6 +223,9 @@ func failsOnProof(s step) string {
 	if len(failed) == 0 {
 		return ""
 	}
+	if failed[0].Failure == v1alpha1.ReasonDeadlineExceeded {
+		return s.overdue(failed[0])
+	}
 	problems := failed[0].Name + " fails"
 	for _, c := range s.guardrails(failed[0]) {
 		q := s.asks(c, failed[0].StartedAt.Time)
@@ -223,10 +239,39 @@ func failsOnProof(s step) string {
 	return problems
 }
 
-// retriesWhenKept lets another attempt begin only while all guardrails are known to be kept.
+// overdue returns why an attempt has not missed its deadline.
+func (s step) overdue(record v1alpha1.PhaseRecord) string {
+	spec := s.phase(record.Name).Spec
+	if spec.Deadline == "" || s.now.Sub(record.StartedAt.Time) < length(spec.Deadline) {
+		return fmt.Sprintf("%s fails after %s, and its deadline is %q", record.Name, s.now.Sub(record.StartedAt.Time), spec.Deadline)
+	}
+	return ""
+}
+
+// manyOf is how many attempts at a phase begin by themselves.
+func manyOf(spec v1alpha1.RolloutPhaseSpec) int32 {
+	switch {
+	case spec.MaxAttempts != nil:
+		return *spec.MaxAttempts
+	case spec.OnFailure == v1alpha1.FailureRollBack || spec.OnFailure == v1alpha1.FailureAbort:
+		return 1
+	}
+	return 1 << 30
+}
+
+// retriesWhenKept lets another attempt begin by itself only while all guardrails are known to be kept, after a guardrail failed the one before, and no more than maxAttempts.
 func retriesWhenKept(s step) string {
-	for _, record := range s.turned(func(was, is v1alpha1.PhaseRecord) bool { return was.Attempt != is.Attempt }) {
-		if problem := s.unkept(record, time.Time{}); problem != "" {
+	for i, was := range records(s.before) {
+		if i >= len(records(s.after)) || was.Attempt == records(s.after)[i].Attempt || !runs(was) {
+			continue
+		}
+		switch many := manyOf(s.phase(was.Name).Spec); {
+		case was.Failure != "" && was.Failure != v1alpha1.ReasonGuardrailBroken:
+			return fmt.Sprintf("attempt %d at %s failed: %s", was.Attempt, was.Name, was.Failure)
+		case was.Attempt >= many:
+			return fmt.Sprintf("attempt %d follows at %s, of %d", was.Attempt+1, was.Name, many)
+		}
+		if problem := s.unkept(records(s.after)[i], time.Time{}); problem != "" {
 			return problem
 		}
 	}

@@ -9,14 +9,23 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 )
 
-// complete reports whether a site has passed every phase of the plan.
-func (s step) complete(sr *v1alpha1.SiteRollout) bool { return s.next(sr) == "" }
-
 // flies reports whether a site may start a phase or is in one.
 func (s step) flies(sr *v1alpha1.SiteRollout) bool {
-	next := s.next(sr)
-	runs := slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.Runs() && s.indexOf(r.Name) >= 0 })
-	return runs || (next != "" && sr.Spec.AdmittedThrough == next)
+	return s.mayStart(sr) || slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return runs(r) && s.indexOf(r.Name) >= 0 })
+}
+
+// runs reports whether a site is in a phase: it began an attempt, and has neither passed nor left.
+func runs(r v1alpha1.PhaseRecord) bool {
+	return r.PassedAt == nil && r.RolledBackAt == nil && r.ReopenedAt == nil
+}
+
+// mayStart reports whether a site is admitted to the attempt that comes next.
+func (s step) mayStart(sr *v1alpha1.SiteRollout) bool {
+	next, attempt := s.next(sr), int32(1)
+	if r := recordOf(sr, next); r != nil {
+		attempt = r.Attempt + 1
+	}
+	return next != "" && sr.Spec.AdmittedThrough == next && max(1, sr.Spec.AdmittedAttempt) == attempt
 }
 
 // begins returns the phase that the write admits the site to or starts, or "".

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 )
@@ -60,6 +61,10 @@ var invariants = map[string]func(step) string{
 	"a gate passes on proof only":                 provedGates,
 	"a site that has begun stays":                 begunStays,
 
+	"no phase starts while a failure aborts the rollout":              notAborted,
+	"a site that is rolled back begins only by a decision":            staysOut,
+	"an attempt anew after a way out needs an admission of its own":   admittedAnew,
+	"a site regresses, and recovers, on proof only":                   regressesOnProof,
 	"the record of every site verifies":                               chained,
 	"a frozen baseline never changes":                                 frozenStays,
 	"a phase starts with all its baselines":                           baselined,
@@ -133,7 +138,7 @@ func (s step) passed() *v1alpha1.PhaseRecord {
 // admitted returns the phase that the write admits the site to, or "".
 func (s step) admitted() string {
 	switch {
-	case s.after == nil, s.before != nil && s.before.Spec.AdmittedThrough == s.after.Spec.AdmittedThrough:
+	case s.after == nil, s.before != nil && s.before.Spec.AdmittedThrough == s.after.Spec.AdmittedThrough && s.before.Spec.AdmittedAttempt == s.after.Spec.AdmittedAttempt:
 		return ""
 	}
 	return s.after.Spec.AdmittedThrough
@@ -156,7 +161,7 @@ func inOrder(s step) string {
 // next returns the phase of the plan that a site is in, or else the first one that it has not passed, or "".
 func (s step) next(sr *v1alpha1.SiteRollout) string {
 	for _, r := range records(sr) {
-		if r.PassedAt == nil && s.indexOf(r.Name) >= 0 {
+		if runs(r) && s.indexOf(r.Name) >= 0 {
 			return r.Name
 		}
 	}
@@ -204,6 +209,7 @@ func recordsStay(s step) string {
 		switch {
 		case i >= len(now):
 			return r.Name + " is lost"
+		case r.PassedAt != nil && now[i].ReopenedAt != nil && equality.Semantic.DeepEqual(reopened(r, now[i].ReopenedAt), now[i]) && s.reopens(r.Name):
 		case r.PassedAt != nil && !equality.Semantic.DeepEqual(r, now[i]):
 			return r.Name + " had passed"
 		case r.Name != now[i].Name || (r.Attempt == now[i].Attempt && !r.StartedAt.Equal(&now[i].StartedAt)):
@@ -211,6 +217,39 @@ func recordsStay(s step) string {
 		}
 	}
 	return ""
+}
+
+// reopened is what becomes of a record when a regression reopens its phase.
+func reopened(r v1alpha1.PhaseRecord, at *metav1.Time) v1alpha1.PhaseRecord {
+	if r.FirstPassedAt == nil {
+		r.FirstPassedAt = r.PassedAt
+	}
+	r.PassedAt, r.Outcome, r.Evidence, r.ReopenedAt = nil, "", nil, at
+	return r
+}
+
+// reopens reports whether the write tells that a regression reopens a phase.
+func (s step) reopens(phase string) bool {
+	return slices.ContainsFunc(s.told(), func(t v1alpha1.Transition) bool {
+		return t.Reason == v1alpha1.ReasonPhaseReopened && t.From == v1alpha1.SiteRegressed && t.Phase == phase
+	})
+}
+
+// told returns the transitions that the write adds.
+func (s step) told() []v1alpha1.Transition {
+	seen := int64(0)
+	if s.before != nil {
+		for _, t := range s.before.Status.Transitions {
+			seen = t.Sequence
+		}
+	}
+	var added []v1alpha1.Transition
+	for _, t := range s.after.Status.Transitions {
+		if t.Sequence > seen {
+			added = append(added, t)
+		}
+	}
+	return added
 }
 
 func storyStays(s step) string {
@@ -236,6 +275,10 @@ func storyStays(s step) string {
 			starts++
 		case v1alpha1.ReasonPhasePassed:
 			passes++
+		case v1alpha1.ReasonPhaseReopened:
+			if t.From == v1alpha1.SiteRegressed {
+				passes--
+			}
 		case v1alpha1.ReasonAttemptStarted:
 			again++
 		}
@@ -267,9 +310,10 @@ func stateAgrees(s step) string {
 	if st.Reason == v1alpha1.ReasonPlanInvalid { // it stays where it is until somebody mends the plan
 		return ""
 	}
-	runs := recordOf(s.after, next) != nil
+	known := recordOf(s.after, next)
 	shown := st.State == v1alpha1.SiteProving || st.State == v1alpha1.SiteHeld
-	if runs != shown || (st.State == v1alpha1.SiteCompleted) != (next == "" && st.State != v1alpha1.SiteWaiting) {
+	completed := st.State == v1alpha1.SiteCompleted || st.State == v1alpha1.SiteRegressed
+	if (known != nil && runs(*known)) != shown || completed != (next == "" && st.State != v1alpha1.SiteWaiting) || (st.State == v1alpha1.SiteRolledBack && (known == nil || known.RolledBackAt == nil)) {
 		return fmt.Sprintf("%s with %d phases", st.State, len(st.Phases))
 	}
 	return ""

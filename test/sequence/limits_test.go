@@ -169,18 +169,29 @@ func (s step) barrier(wave string) v1alpha1.WaveBarrier {
 // passedThrough returns when a site had passed a phase and every one before it; all of them when none is named.
 func (s step) passedThrough(sr *v1alpha1.SiteRollout, phase string) (latest time.Time, ok bool) {
 	for _, name := range s.phases() {
-		at := slices.IndexFunc(records(sr), func(r v1alpha1.PhaseRecord) bool { return r.Name == name && r.PassedAt != nil })
-		if at < 0 {
+		passed := firstPassed(recordOf(sr, name))
+		if passed == nil {
 			return latest, false
 		}
-		if passed := records(sr)[at].PassedAt.Time; passed.After(latest) {
-			latest = passed
+		if passed.After(latest) {
+			latest = passed.Time
 		}
 		if name == phase {
 			break
 		}
 	}
 	return latest, true
+}
+
+// firstPassed returns when a phase was passed: what a regression reopened since was passed before that. It is nil when it was not.
+func firstPassed(r *v1alpha1.PhaseRecord) *metav1.Time {
+	switch {
+	case r == nil:
+		return nil
+	case r.FirstPassedAt != nil:
+		return r.FirstPassedAt
+	}
+	return r.PassedAt
 }
 
 // members returns the sites that the reconcile knows in a wave, or in all: of a wave that picks, those that it has picked.

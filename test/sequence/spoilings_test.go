@@ -34,7 +34,7 @@ func tries(s *step) { s.trying(quiet()) }
 
 // spoiltTrials are about baselines, attempts and comparisons.
 func spoiltTrials() []spoiling {
-	return slices.Concat(spoiltAttempts(), spoiltBaselines(), spoiltProofs())
+	return slices.Concat(spoiltAttempts(), spoiltBaselines(), spoiltProofs(), spoiltFailures(), spoiltSustain())
 }
 
 func spoiltAttempts() []spoiling {

@@ -61,7 +61,10 @@ func (s *story) change(at time.Time, c change) {
 	if was, is := before.Spec.Rank, sr.Spec.Rank; is != nil && (was == nil || *was != *is) {
 		tell("", fmt.Sprintf("is ranked %d", *is))
 	}
-	if before.Spec.AdmittedThrough != sr.Spec.AdmittedThrough {
+	switch {
+	case before.Spec.AdmittedAttempt != sr.Spec.AdmittedAttempt && sr.Spec.AdmittedAttempt > 1:
+		tell(sr.Spec.AdmittedThrough, fmt.Sprintf("is admitted to attempt %d", sr.Spec.AdmittedAttempt))
+	case before.Spec.AdmittedThrough != sr.Spec.AdmittedThrough:
 		tell(sr.Spec.AdmittedThrough, "is admitted")
 	}
 	seen := int64(0)
