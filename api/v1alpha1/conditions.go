@@ -103,7 +103,9 @@ const (
 	ReasonRolledBack = "RolledBack"
 	// ReasonWaitingForApproval: every criterion of the gate has passed, and sign-offs are missing.
 	ReasonWaitingForApproval = "WaitingForApproval"
-	// ReasonPhaseWaived: a decision waived the gate that the site stood at (reason of a transition).
+	// ReasonRetried: a decision lets a site that was rolled back begin the phase again, when it is admitted (reason of a transition).
+	ReasonRetried = "Retried"
+	// ReasonPhaseWaived: the site passed the phase, because a decision waived its exit gate (reason of a transition).
 	ReasonPhaseWaived = "PhaseWaived"
 	// ReasonPhaseSkipped: a decision let the site go on without the phase (reason of a transition).
 	ReasonPhaseSkipped = "PhaseSkipped"

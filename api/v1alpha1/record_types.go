@@ -158,7 +158,7 @@ type Transition struct {
 	//
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=40
 	Deciders []Decider `json:"deciders,omitempty"`
 
 	// evidenceDigest is the SHA-256, in hexadecimal, of the evidence that passed the phase, as status.phases keeps it. Unset: the step passed no phase, or one without evidence.

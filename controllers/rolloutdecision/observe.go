@@ -3,7 +3,6 @@ package rolloutdecision
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,11 +55,7 @@ func (r *Reconciler) observeSites(ctx context.Context, rollout client.ObjectKey,
 	if d.Spec.Wave == "" {
 		return r.observeSite(ctx, client.ObjectKey{Namespace: rollout.Namespace, Name: rollout.Name + "." + d.Spec.Site})
 	}
-	all, err := catalogue.SiteRollouts(ctx, r.Client, rollout)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(all, func(sr *v1alpha1.SiteRollout) bool { return sr.Spec.Wave != d.Spec.Wave }), nil
+	return catalogue.SiteRolloutsIn(ctx, r.Client, rollout, d.Spec.Wave)
 }
 
 func (r *Reconciler) observeSite(ctx context.Context, key client.ObjectKey) ([]*v1alpha1.SiteRollout, error) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -72,6 +73,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.KPI{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutCalendar{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), changedOrLabelled).
+		Watches(&v1alpha1.RolloutDecision{}, handler.EnqueueRequestsFromMapFunc(r.ofDecision), builder.WithPredicates(comesOrGoes())).
+		Watches(&admissionv1.ValidatingAdmissionPolicy{}, handler.EnqueueRequestsFromMapFunc(r.decided), changed).
+		Watches(&admissionv1.ValidatingAdmissionPolicyBinding{}, handler.EnqueueRequestsFromMapFunc(r.decided), changed).
 		WatchesRawSource(source.Channel(measured, handler.EnqueueRequestsFromMapFunc(r.MeasuredWith))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentSites}).
 		Complete(r)
@@ -104,6 +108,29 @@ func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconci
 	return r.list(ctx, o.GetNamespace())
 }
 
+// ofDecision asks for the site that a decision is about, or for those of its wave.
+func (r *Reconciler) ofDecision(ctx context.Context, o client.Object) []reconcile.Request {
+	spec := o.(*v1alpha1.RolloutDecision).Spec
+	if spec.Wave == "" {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: spec.Rollout + "." + spec.Site}}}
+	}
+	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldWave: catalogue.WaveOf(spec.Rollout, spec.Wave)})
+}
+
+// decided asks for every site that somebody has decided about: the policy on which that rests has changed.
+func (r *Reconciler) decided(ctx context.Context, _ client.Object) []reconcile.Request {
+	var list v1alpha1.RolloutDecisionList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list decisions whose sites are to be looked at again")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, r.ofDecision(ctx, &list.Items[i])...)
+	}
+	return requests
+}
+
 // MeasuredWith asks for the sites whose verdict depends on a KPI.
 func (r *Reconciler) MeasuredWith(_ context.Context, kpi client.Object) []reconcile.Request {
 	return r.memory.interestedIn(client.ObjectKeyFromObject(kpi))
@@ -123,7 +150,7 @@ func (r *Reconciler) list(ctx context.Context, namespace string, options ...clie
 	return requests
 }
 
-// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts;crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis;rolloutcalendars,verbs=get;list;watch
+// +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts;crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis;rolloutcalendars;rolloutdecisions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

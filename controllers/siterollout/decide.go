@@ -33,7 +33,9 @@ type taken struct {
 // Nothing must be done when it fails.
 func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
 	d := decision{status: s.object.Status, captured: map[plan.Baseline]time.Time{}}
-	input := advance.Input{Plan: s.plan, Site: s.object.Spec.Site, SiteID: s.siteID, Holds: s.holds, Now: s.now}
+	spec := s.object.Spec
+	input := advance.Input{Plan: s.plan, Rollout: spec.Rollout, Site: spec.Site, Wave: spec.Wave, JoinedAt: s.object.CreationTimestamp.Time, SiteID: s.siteID,
+		Revision: spec.Revision, Decisions: s.decisions, Policy: s.policy, Holds: s.holds, Now: s.now}
 	input.Evidence = func(kpi gate.KPI) gate.Evidence {
 		return r.Store.Evidence(s.key(kpi.Name), kpi.Revision, s.object.Spec.Site, s.siteID)
 	}

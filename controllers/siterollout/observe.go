@@ -15,6 +15,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/admit"
 	"github.com/crmops/rollout-operator/internal/advance"
 	"github.com/crmops/rollout-operator/internal/catalogue"
+	"github.com/crmops/rollout-operator/internal/decide"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
@@ -31,6 +32,9 @@ type snapshot struct {
 	siteGone bool
 	site     *v1alpha1.RolloutSite
 	siteID   string
+	// decisions of people about the site, in the order in which they were made, and the admission policy that they rest on.
+	decisions []*v1alpha1.RolloutDecision
+	policy    decide.Policy
 	// awaiting are the KPIs that the site was being judged by and that the operator, which has just started, has not measured yet. Judging now would
 	// say "not measured" about numbers that are known well enough.
 	awaiting map[string]bool
@@ -65,6 +69,12 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 		return s, err
 	}
 	if s.peers, err = r.observePeers(ctx, s); err != nil {
+		return s, err
+	}
+	if s.decisions, err = catalogue.Decisions(ctx, r.Client, s.object); err != nil {
+		return s, err
+	}
+	if s.policy, err = catalogue.DecisionPolicy(ctx, r.Client); err != nil {
 		return s, err
 	}
 	r.observeHolds(&s)

@@ -63,17 +63,22 @@ func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
 	if bare.Reason != v1alpha1.ReasonSoaking && bare.Reason != v1alpha1.ReasonWaitingForCalendar { // the end of a soak and an opening are no numbers that were measured
 		bare.NextLook = nil
 	}
-	if bare.Gate == nil {
+	if bare.Gate == nil || len(bare.Gate.Criteria) == 0 {
 		return bare // no message quotes a number; where a baseline is missing, it says the same at every try
 	}
-	bare.Message = ""
+	quotes := bare.Reason != v1alpha1.ReasonWaitingForApproval // who is missing is no number
+	if quotes {
+		bare.Message = ""
+	}
 	for i := range bare.Gate.Criteria {
 		c := &bare.Gate.Criteria[i]
 		c.Figures = v1alpha1.Figures{Threshold: c.Threshold, Window: c.Window}
 		c.SampleTime, c.Message = nil, ""
 	}
 	for i := range bare.Conditions {
-		bare.Conditions[i].Message = ""
+		if quotes {
+			bare.Conditions[i].Message = ""
+		}
 	}
 	return bare
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/admit"
+	"github.com/crmops/rollout-operator/internal/decide"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
@@ -25,8 +26,20 @@ type Input struct {
 	Admitted bool
 	// Block is why the site may not start its next phase, admitted or not; zero when it may.
 	Block admit.Block
+	// Rollout is the name of the CRMRollout.
+	Rollout string
 	// Site is the name of the RolloutSite.
 	Site string
+	// Wave that the site is in; empty for none.
+	Wave string
+	// JoinedAt is when the site joined the rollout.
+	JoinedAt time.Time
+	// Revision of the plan by which the site starts its next phase or attempt; empty when plans are not frozen.
+	Revision string
+	// Decisions of people about the site, in the order in which they were made.
+	Decisions []*v1alpha1.RolloutDecision
+	// Policy that decisions rest on.
+	Policy decide.Policy
 	// SiteID is the text by which metric sources name the site.
 	SiteID string
 	// Evidence returns what is known about the site's value of a KPI.
@@ -103,7 +116,7 @@ type Change struct {
 	Phase string
 	// Starts is true when an attempt at Phase begins.
 	Starts bool
-	// Baselines that were taken for the first attempt.
+	// Baselines that were taken for the attempt: all that the phase declares for the first one, later those that a decision has recaptured.
 	Baselines []v1alpha1.Baseline
 	// Fails is the reason for which the attempt fails; empty when it does not.
 	Fails string
@@ -115,6 +128,10 @@ type Change struct {
 	Passes bool
 	// Evidence that passed the phase.
 	Evidence []v1alpha1.Evidence
+	// Outcome says how the phase was passed; empty when its exit gate passed.
+	Outcome v1alpha1.PhaseOutcome
+	// Deciders are the people on whose decisions the step rests.
+	Deciders []v1alpha1.Decider
 }
 
 // Next returns the next step of a site.
@@ -170,7 +187,7 @@ func (in Input) wait(next int, reason, message string) Step {
 }
 
 // describe puts what decided a verdict into one sentence.
-func describe(j gate.Judgement) string { return joined(j.Because()) }
+func describe(o opinion) string { return joined(o.Because()) }
 
 func joined(sentences []string) string {
 	const told = 3
@@ -181,9 +198,9 @@ func joined(sentences []string) string {
 }
 
 // nextSample returns the earliest time at which a KPI of the gate is measured again, zero when none is known.
-func nextSample(j gate.Judgement) time.Time {
+func nextSample(o opinion) time.Time {
 	var next time.Time
-	for _, c := range j.Undecided() {
+	for _, c := range o.Undecided() {
 		next = earlier(next, c.NextSample)
 	}
 	return next

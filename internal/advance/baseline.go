@@ -19,13 +19,12 @@ const (
 	shortInterval = 10 * time.Second
 )
 
-// baselines takes the baselines that a phase declares, over windows that end now, just before the phase starts. When one is missing, the step says so, and asks for what
-// has to be measured.
-func (in Input) baselines(step *Step, phase plan.Phase) []v1alpha1.Baseline {
+// baselines takes baselines of a phase, over windows that end now, just before an attempt starts. When one is missing, the step says so, and asks for what has to be measured.
+func (in Input) baselines(step *Step, phase string, wanted []plan.Baseline) (taken []v1alpha1.Baseline, missing bool) {
 	var asks []plan.Baseline
 	var problems []string
 	waits := false
-	for _, b := range phase.Baselines {
+	for _, b := range wanted {
 		step.await(b)
 		capture, found := in.Capture(b)
 		fresh, age := min(freshCapture, b.KPI.Interval+shortInterval), in.Now.Sub(capture.TakenAt)
@@ -50,15 +49,14 @@ func (in Input) baselines(step *Step, phase plan.Phase) []v1alpha1.Baseline {
 	}
 	if len(problems) > 0 {
 		step.Reason = v1alpha1.ReasonBaselineMissing
-		step.Message = fmt.Sprintf("phase %s starts when its baselines are taken: %s", phase.Name, joined(problems))
-		return nil
+		step.Message = fmt.Sprintf("phase %s starts when its baselines are taken: %s", phase, joined(problems))
+		return nil, true
 	}
-	taken := make([]v1alpha1.Baseline, 0, len(phase.Baselines))
-	for _, b := range phase.Baselines {
+	for _, b := range wanted {
 		capture, _ := in.Capture(b)
-		taken = append(taken, in.freeze(phase.Name, b, capture))
+		taken = append(taken, in.freeze(phase, b, capture))
 	}
-	return taken
+	return taken, false
 }
 
 func (s *Step) await(b plan.Baseline) {

@@ -7,14 +7,17 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/admit"
-	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
 // enter brings a site into its next phase, or says why it has to wait in front of it.
 func (in Input) enter(next int) Step {
 	phase := in.Plan.Phases[next]
+	known := unpassed(in.Status.Phases, phase.Name)
 	step := Step{State: v1alpha1.SiteWaiting, Phase: phase.Name}
+	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionSkip); d != nil {
+		return in.follow(phase, known, d)
+	}
 	block := in.Block
 	if block.Reason == "" {
 		block = admit.MayStart(in.Plan, next)
@@ -26,56 +29,65 @@ func (in Input) enter(next int) Step {
 	if block.Reason != "" && !closed {
 		step.Reason, step.Message = block.Reason, block.Message
 		step.NextLook, step.WakeAt = block.Until, block.Until
+		step.Gate = in.unjudged(phase.Entry, phase.Name, v1alpha1.GateRoleEntry)
 		if block.Reason == v1alpha1.ReasonPlanInvalid {
 			step.Mistakes = append(slices.Clone(in.Plan.Mistakes), in.Plan.StartMistakes(next)...)
 		}
 		return step
 	}
-	// The gate is judged also while a calendar is closed: otherwise no hold would last longer than the calendar is open.
-	if phase.Entry != nil && !in.mayEnter(&step, phase) {
-		return step
+	judged := opinion{}
+	if phase.Entry != nil { // also while a calendar is closed: otherwise no hold would last longer than the calendar is open
+		if judged = in.mayEnter(&step, phase); judged.Verdict != v1alpha1.VerdictPass {
+			return step
+		}
 	}
 	if closed {
-		step.Reason, step.Message, step.NextLook, step.WakeAt = block.Reason, block.Message, block.Until, block.Until
+		step.Reason, step.Message, step.NextLook, step.WakeAt = block.Reason, block.Message, block.Until, earlier(step.WakeAt, block.Until)
 		return step
 	}
-	return in.begin(step, phase)
+	return in.start(step, phase, judged)
 }
 
-// begin starts an attempt: the first one with the baselines of the phase. A site that was rolled back, or whose phase a regression reopened, has them from before its first attempt.
-func (in Input) begin(step Step, phase plan.Phase) Step {
-	if known := unpassed(in.Status.Phases, phase.Name); known != nil {
-		return another(*known, fmt.Sprintf("attempt %d at phase %s started", known.Attempt+1, known.Name))
+// start begins an attempt: the first one with the baselines of the phase. A site that was rolled back, or whose phase a regression reopened, has them from before its first attempt.
+func (in Input) start(step Step, phase plan.Phase, judged opinion) Step {
+	known := unpassed(in.Status.Phases, phase.Name)
+	message := fmt.Sprintf("phase %s started", phase.Name)
+	if known != nil {
+		message = fmt.Sprintf("attempt %d at phase %s started", known.Attempt+1, phase.Name)
 	}
-	taken := in.baselines(&step, phase)
-	if step.Reason != "" {
+	switch {
+	case judged.waiver != nil:
+		message += fmt.Sprintf(": entry gate %s was waived: %s", phase.Entry.Name, because(judged.waiver))
+	case len(judged.approvals.Deciders) > 0:
+		message += fmt.Sprintf(", entry gate %s%s", phase.Entry.Name, approvedBy(judged.approvals.Deciders))
+	}
+	if known != nil {
+		return in.begin(step, phase, *known, message, judged.deciders()...)
+	}
+	taken, missing := in.baselines(&step, phase.Name, phase.Baselines)
+	if missing {
 		return step
 	}
-	return in.start(step, phase, taken)
+	return Step{State: v1alpha1.SiteProving, Phase: phase.Name, Reason: v1alpha1.ReasonPhaseStarted, Message: message, Awaits: step.Awaits,
+		Change: &Change{Reason: v1alpha1.ReasonPhaseStarted, Message: message + told(taken), Phase: phase.Name, Starts: true, Baselines: taken, Deciders: judged.deciders()}}
 }
 
 // mayEnter judges the entry gate. When it has not passed, the step says so.
-func (in Input) mayEnter(step *Step, phase plan.Phase) bool {
+func (in Input) mayEnter(step *Step, phase plan.Phase) opinion {
 	judged := in.judge(step, *phase.Entry, Stand{Phase: phase.Name, Role: v1alpha1.GateRoleEntry}, time.Time{})
-	switch judged.Verdict {
-	case v1alpha1.VerdictPass:
-		return true
-	case v1alpha1.VerdictFail:
+	switch {
+	case judged.Verdict == v1alpha1.VerdictPass:
+		return judged
+	case judged.Verdict == v1alpha1.VerdictFail:
 		step.Reason = v1alpha1.ReasonEntryGateFailed
+	case judged.unsigned:
+		step.Reason = v1alpha1.ReasonWaitingForApproval
 	default:
 		step.Reason = v1alpha1.ReasonEntryGateWaiting
 	}
 	step.Message = fmt.Sprintf("entry gate %s: %s", phase.Entry.Name, describe(judged))
 	step.NextLook = nextSample(judged)
-	return false
-}
-
-func (in Input) start(step Step, phase plan.Phase, taken []v1alpha1.Baseline) Step {
-	step.State, step.Reason = v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted
-	step.Message = fmt.Sprintf("phase %s started", phase.Name)
-	step.Gate, step.Holds = nil, Holds{}
-	step.Change = &Change{Reason: step.Reason, Message: step.Message + told(taken), Phase: phase.Name, Starts: true, Baselines: taken}
-	return step
+	return judged
 }
 
 // stalled keeps a site where it is, because its phase cannot be judged before a person mends an object. Its holds are kept: if that is soon enough, they go on.
@@ -83,22 +95,6 @@ func (in Input) stalled(s Step, phase plan.Phase) Step {
 	s.Reason, s.Mistakes, s.Holds = v1alpha1.ReasonPlanInvalid, phase.Mistakes, in.Holds
 	s.Message = fmt.Sprintf("phase %s cannot be judged: %s", phase.Name, plan.Sentences(phase.Mistakes))
 	return s
-}
-
-// judge asks the gate package and notes the answer in the step.
-func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) gate.Judgement {
-	at.Gate, at.SiteID = g.Name, in.SiteID
-	facts := gate.Facts{Evidence: in.Evidence, Baseline: in.baseline, Peer: in.Peer, SiteID: in.SiteID, NotBefore: notBefore, Now: in.Now}
-	question := gate.Question{Gate: g, Facts: facts}
-	if in.Holds.At == at {
-		question.Holds = in.Holds.Criteria
-	}
-	judged := gate.Judge(question)
-	step.Gate = judged.Report(g, at.Role)
-	step.Gate.SiteID = in.SiteID
-	step.Holds = Holds{At: at, Criteria: judged.Holds()}
-	step.Awaits = g.KPIs()
-	return judged
 }
 
 // baseline returns what was frozen when the site first began a phase.

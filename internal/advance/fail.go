@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
@@ -26,12 +25,12 @@ func overdue(phase plan.Phase, record v1alpha1.PhaseRecord) time.Time {
 }
 
 // missed reports whether the deadline of an attempt is past. What would pass at the very moment is in time; what would pass later is not, also when nobody looked in between.
-func (in Input) missed(due time.Time, judged gate.Judgement) bool {
+func (in Input) missed(due time.Time, judged opinion) bool {
 	return !due.IsZero() && (in.Now.After(due) || (in.Now.Equal(due) && judged.Verdict != v1alpha1.VerdictPass))
 }
 
 // lacked says what an attempt lacked at its deadline.
-func lacked(phase plan.Phase, due time.Time, judged gate.Judgement) string {
+func lacked(phase plan.Phase, due time.Time, judged opinion) string {
 	message := fmt.Sprintf("it had not passed by its deadline, %s", clock(due))
 	if judged.Verdict == v1alpha1.VerdictPass {
 		return message
@@ -52,10 +51,17 @@ func (in Input) failed(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 		return rollBack(record, fmt.Sprintf("the site was rolled back out of phase %s: its attempt %d failed at %s (%s)", phase.Name, record.Attempt, clock(record.FailedAt.Time), reason))
 	}
 	step := Step{State: v1alpha1.SiteHeld, Phase: phase.Name, Reason: reason}
-	var judged gate.Judgement
+	var judged opinion
 	if phase.Exit != nil {
 		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt, Failed: true}
 		judged = in.judge(&step, *phase.Exit, at, time.Time{})
+	}
+	soaked := record.StartedAt.Add(phase.Soak)
+	if d := in.people(step.Gate).First(in.Decisions, answers(in.Now.Before(soaked))...); d != nil {
+		return in.answer(step, phase, record, judged, d)
+	}
+	if judged.waiver != nil {
+		step.WakeAt = soaked
 	}
 	step.NextLook = nextSample(judged)
 	step.Message = fmt.Sprintf("attempt %d at phase %s failed at %s", record.Attempt, phase.Name, clock(record.FailedAt.Time))
@@ -65,7 +71,7 @@ func (in Input) failed(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 		step.NextLook = time.Time{} // numbers are shown, and change nothing
 		step.Message += finally(phase, record)
 	case len(unkept) == 0:
-		return another(record, fmt.Sprintf("attempt %d at phase %s started: its guardrails are kept again", record.Attempt+1, phase.Name))
+		return in.begin(step, phase, record, fmt.Sprintf("attempt %d at phase %s started: its guardrails are kept again", record.Attempt+1, phase.Name))
 	default:
 		step.Message += "; the next one starts when its guardrails are kept: " + joined(unkept)
 	}
@@ -105,6 +111,9 @@ func (in Input) stayOut(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	if in.Retry != "" {
 		return Step{State: v1alpha1.SiteWaiting, Phase: phase.Name, Reason: v1alpha1.ReasonPhaseReopened, Message: in.Retry,
 			Change: &Change{Reason: v1alpha1.ReasonPhaseReopened, Message: in.Retry, Phase: phase.Name}}
+	}
+	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRetry, v1alpha1.DecisionSkip); d != nil {
+		return in.follow(phase, &record, d)
 	}
 	message := fmt.Sprintf("attempt %d at phase %s was rolled back at %s; the next one needs a decision: Retry", record.Attempt, phase.Name, clock(record.RolledBackAt.Time))
 	step := Step{State: v1alpha1.SiteRolledBack, Phase: phase.Name, Reason: v1alpha1.ReasonRolledBack, Message: message}

@@ -15,14 +15,21 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	step := Step{State: in.Status.State, Phase: phase.Name}
 	switch {
 	case len(phase.Mistakes) > 0:
+		if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
+			return in.follow(phase, &record, d)
+		}
+		step.Gate = in.unjudged(phase.Exit, phase.Name, v1alpha1.GateRoleExit)
 		return in.stalled(step, phase)
 	case record.FailedAt != nil:
 		return in.failed(phase, record)
 	}
-	judged := gate.Judgement{Verdict: v1alpha1.VerdictPass}
+	judged := opinion{Judgement: gate.Judgement{Verdict: v1alpha1.VerdictPass}}
 	if phase.Exit != nil {
 		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt}
 		judged = in.judge(&step, *phase.Exit, at, record.StartedAt.Time)
+	}
+	if d := in.people(step.Gate).First(in.Decisions, v1alpha1.DecisionReject, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
+		return in.follow(phase, &record, d)
 	}
 	due := overdue(phase, record)
 	switch broken := judged.Broken(); {
@@ -40,8 +47,10 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	if judged.Verdict == v1alpha1.VerdictPass {
 		return in.pass(phase, judged)
 	}
-	step.NextLook, step.WakeAt = earlier(nextSample(judged), due), due
+	step.NextLook, step.WakeAt = earlier(nextSample(judged), due), earlier(step.WakeAt, due)
 	switch {
+	case judged.unsigned:
+		step.State, step.Reason = v1alpha1.SiteProving, v1alpha1.ReasonWaitingForApproval
 	case judged.Verdict == v1alpha1.VerdictFail:
 		step.State, step.Reason = v1alpha1.SiteHeld, v1alpha1.ReasonExitGateFailed
 	case in.Status.State == v1alpha1.SiteHeld && !judged.Recovering():
@@ -72,8 +81,8 @@ func (in Input) turn(step Step) *Change {
 	return &Change{Reason: v1alpha1.ReasonRecovered, Message: step.Message, Phase: step.Phase}
 }
 
-func (s Step) soak(phase plan.Phase, judged gate.Judgement, end time.Time) Step {
-	s.State, s.Reason, s.NextLook, s.WakeAt = v1alpha1.SiteProving, v1alpha1.ReasonSoaking, end, end
+func (s Step) soak(phase plan.Phase, judged opinion, end time.Time) Step {
+	s.State, s.Reason, s.NextLook, s.WakeAt = v1alpha1.SiteProving, v1alpha1.ReasonSoaking, end, earlier(s.WakeAt, end)
 	s.Message = fmt.Sprintf("phase %s soaks until %s", phase.Name, end.UTC().Format(time.RFC3339))
 	if phase.Exit != nil && judged.Verdict != v1alpha1.VerdictPass {
 		s.Message += fmt.Sprintf("; exit gate %s so far: %s", phase.Exit.Name, describe(judged))
@@ -81,18 +90,33 @@ func (s Step) soak(phase plan.Phase, judged gate.Judgement, end time.Time) Step 
 	return s
 }
 
-func (in Input) pass(phase plan.Phase, judged gate.Judgement) Step {
-	message := fmt.Sprintf("phase %s passed", phase.Name)
-	if phase.Exit != nil {
-		message = fmt.Sprintf("phase %s passed exit gate %s", phase.Name, phase.Exit.Name)
+// pass lets a site leave a phase whose exit gate has passed, or was waived.
+func (in Input) pass(phase plan.Phase, judged opinion) Step {
+	change := Change{Reason: v1alpha1.ReasonPhasePassed, Message: fmt.Sprintf("phase %s passed", phase.Name), Evidence: judged.Evidence(), Deciders: judged.deciders()}
+	switch {
+	case judged.waiver != nil:
+		change.Reason, change.Outcome = v1alpha1.ReasonPhaseWaived, v1alpha1.PhaseWaived
+		change.Message += fmt.Sprintf(": exit gate %s was waived: %s", phase.Exit.Name, because(judged.waiver))
+	case phase.Exit != nil:
+		change.Message += " exit gate " + phase.Exit.Name + approvedBy(judged.approvals.Deciders)
 	}
+	return in.leave(phase, change)
+}
+
+// leave takes a site out of a phase, and in front of the next one or behind the last.
+func (in Input) leave(phase plan.Phase, change Change) Step {
 	records := slices.Clone(in.Status.Phases)
-	unpassed(records, phase.Name).PassedAt = stamp(in.Now)
+	if known := unpassed(records, phase.Name); known != nil {
+		known.PassedAt = stamp(in.Now)
+	} else {
+		records = append(records, v1alpha1.PhaseRecord{Name: phase.Name, PassedAt: stamp(in.Now)})
+	}
 	next := in.Plan.Next(records)
-	step := in.wait(next, v1alpha1.ReasonPhasePassed, message)
+	step := in.wait(next, change.Reason, change.Message)
 	if next == len(in.Plan.Phases) {
 		step.State, step.Reason, step.Message = v1alpha1.SiteCompleted, v1alpha1.ReasonAllPhasesPassed, completedMessage
 	}
-	step.Change.Phase, step.Change.Passes, step.Change.Evidence = phase.Name, true, judged.Evidence()
+	change.Phase, change.Passes = phase.Name, true
+	step.Change = &change
 	return step
 }

@@ -45,8 +45,11 @@ func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Tim
 	switch {
 	case change.Starts && known == nil:
 		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now), Baselines: change.Baselines})
+	case change.Outcome == v1alpha1.PhaseSkipped && plan.RecordOf(status.Phases, change.Phase) == nil:
+		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, StartedAt: metav1.NewTime(now), PassedAt: stamp(now), Outcome: change.Outcome})
 	case known == nil:
 	case change.Starts:
+		known.Baselines = replaced(known.Baselines, change.Baselines)
 		known.Attempt, known.StartedAt = known.Attempt+1, metav1.NewTime(now)
 		known.FailedAt, known.Failure, known.RolledBackAt, known.ReopenedAt = nil, "", nil, nil
 	case change.Fails != "":
@@ -54,8 +57,20 @@ func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Tim
 	case change.RollsBack:
 		known.RolledBackAt = stamp(now)
 	case change.Passes:
-		known.PassedAt, known.Evidence = stamp(now), change.Evidence
+		known.PassedAt, known.Evidence, known.Outcome = stamp(now), change.Evidence, change.Outcome
 	}
+}
+
+// replaced returns baselines with those that were taken anew in the places of the old ones.
+func replaced(known, anew []v1alpha1.Baseline) []v1alpha1.Baseline {
+	for i := range known {
+		for _, b := range anew {
+			if known[i].KPI == b.KPI {
+				known[i] = b
+			}
+		}
+	}
+	return known
 }
 
 // reopen makes a phase that was passed one that is to be passed again. Its evidence goes: it speaks about an attempt that is over.
@@ -80,6 +95,7 @@ func recordTransition(status *v1alpha1.SiteRolloutStatus, from v1alpha1.SiteStat
 		Phase:          step.Change.Phase,
 		Reason:         step.Change.Reason,
 		Message:        v1alpha1.Clip(step.Change.Message, v1alpha1.MaxMessage),
+		Deciders:       step.Change.Deciders,
 		EvidenceDigest: record.Digest(step.Change.Evidence),
 	}
 	for _, r := range status.Phases {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
@@ -57,7 +56,7 @@ func sustaining(last v1alpha1.PhaseRecord) Stand {
 }
 
 // reopen lets a regressed site begin a phase anew. It needs an admission for that.
-func (in Input) reopen(sustain plan.Sustain, judged gate.Judgement) Step {
+func (in Input) reopen(sustain plan.Sustain, judged opinion) Step {
 	message := fmt.Sprintf("phase %s is to be passed again, because the site regressed: gate %s: %s", sustain.Reopens, sustain.Gate.Name, describe(judged))
 	return Step{State: v1alpha1.SiteWaiting, Phase: sustain.Reopens, Reason: v1alpha1.ReasonPhaseReopened, Message: message,
 		Change: &Change{Reason: v1alpha1.ReasonPhaseReopened, Message: message, Phase: sustain.Reopens, Reopens: true}}

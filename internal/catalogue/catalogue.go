@@ -75,6 +75,16 @@ func SiteRollouts(ctx context.Context, r client.Reader, rollout client.ObjectKey
 	return pointers(list.Items), nil
 }
 
+// SiteRolloutsIn returns the SiteRollouts of a wave of a rollout. They belong to the reader's cache and must not be changed.
+func SiteRolloutsIn(ctx context.Context, r client.Reader, rollout client.ObjectKey, wave string) ([]*v1alpha1.SiteRollout, error) {
+	var list v1alpha1.SiteRolloutList
+	in := client.MatchingFields{FieldWave: WaveOf(rollout.Name, wave)}
+	if err := r.List(ctx, &list, client.InNamespace(rollout.Namespace), in, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list site rollouts of wave %s of rollout %s: %w", wave, rollout, err)
+	}
+	return pointers(list.Items), nil
+}
+
 // SitesCalled returns the sites of a namespace that metric sources call by a site ID. They belong to the reader's cache and must not be changed.
 func SitesCalled(ctx context.Context, r client.Reader, namespace, siteID string) ([]*v1alpha1.RolloutSite, error) {
 	var list v1alpha1.RolloutSiteList

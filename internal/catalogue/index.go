@@ -16,6 +16,8 @@ const (
 	FieldRollout = "spec.rollout"
 	// FieldSite finds SiteRollouts by the site that moves, and KPIReadings by the site that they are for.
 	FieldSite = "spec.site"
+	// FieldWave finds SiteRollouts by their rollout and wave together, see WaveOf.
+	FieldWave = "wave"
 	// FieldSiteID finds RolloutSites by the text by which metric sources call them.
 	FieldSiteID = "siteID"
 	// FieldKPI finds KPIReadings by the KPI that they are for.
@@ -50,6 +52,7 @@ func Indexes() []Index {
 	return []Index{
 		{&v1alpha1.SiteRollout{}, FieldRollout, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Rollout })},
 		{&v1alpha1.SiteRollout{}, FieldSite, siteRollout(func(s *v1alpha1.SiteRollout) string { return s.Spec.Site })},
+		{&v1alpha1.SiteRollout{}, FieldWave, siteRollout(func(s *v1alpha1.SiteRollout) string { return WaveOf(s.Spec.Rollout, s.Spec.Wave) })},
 		{&v1alpha1.RolloutSite{}, FieldSiteID, func(o client.Object) []string { return []string{plan.SiteID(o.(*v1alpha1.RolloutSite))} }},
 		{&v1alpha1.KPIReading{}, FieldKPI, reading(func(r *v1alpha1.KPIReading) string { return r.Spec.KPI })},
 		{&v1alpha1.KPIReading{}, FieldSite, reading(func(r *v1alpha1.KPIReading) string { return r.Spec.Site })},
@@ -73,6 +76,9 @@ func about(d *v1alpha1.RolloutDecision) string {
 }
 
 func aboutSite(rollout, site string) string { return rollout + "/site/" + site }
+
+// WaveOf is the value of FieldWave for the sites of a wave.
+func WaveOf(rollout, wave string) string { return rollout + "/" + wave }
 
 func aboutWave(rollout, wave string) string { return rollout + "/wave/" + wave }
 

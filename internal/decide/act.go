@@ -22,10 +22,10 @@ func (s Site) act(d *v1alpha1.RolloutDecision, record *v1alpha1.PhaseRecord) Fat
 	case v1alpha1.DecisionRetry:
 		return s.retry(d, record)
 	case v1alpha1.DecisionRollBack:
-		if record == nil {
+		switch {
+		case record == nil:
 			return s.noAttempt(d)
-		}
-		if record.RolledBackAt != nil {
+		case !record.Runs():
 			return refused(v1alpha1.ReasonNotNeeded, "%s", s.ended(record))
 		}
 		return counts("site %s is rolled back out of phase %s as soon as it is looked at", s.Name, d.Spec.Phase)
@@ -57,6 +57,8 @@ func (s Site) ended(record *v1alpha1.PhaseRecord) string {
 	how, at := "", (*metav1.Time)(nil)
 	switch {
 	case record == nil:
+	case record.ReopenedAt != nil:
+		how, at = "was over before the phase was reopened", record.ReopenedAt
 	case record.RolledBackAt != nil:
 		how, at = "was rolled back", record.RolledBackAt
 	case record.FailedAt != nil:
@@ -68,13 +70,13 @@ func (s Site) ended(record *v1alpha1.PhaseRecord) string {
 	return fmt.Sprintf("attempt %d of site %s at phase %s %s at %s", record.Attempt, s.Name, record.Name, how, clockTime(at.Time))
 }
 
-// endedAt returns when the attempt of a record failed or was rolled back, the later of the two; zero when neither happened.
+// endedAt returns when the attempt of a record failed, was rolled back or was reopened, the latest of these; zero when none happened.
 func endedAt(record *v1alpha1.PhaseRecord) time.Time {
 	var at time.Time
 	if record == nil {
 		return at
 	}
-	for _, known := range []*metav1.Time{record.FailedAt, record.RolledBackAt} {
+	for _, known := range []*metav1.Time{record.FailedAt, record.RolledBackAt, record.ReopenedAt} {
 		if known != nil && known.After(at) {
 			at = known.Time
 		}
@@ -101,7 +103,7 @@ func (s Site) waiver(d *v1alpha1.RolloutDecision, record *v1alpha1.PhaseRecord) 
 	if s.Gate.Role == v1alpha1.GateRoleEntry {
 		return counts("entry gate %s counts as passed for site %s", d.Spec.Gate, s.Name)
 	}
-	if record != nil && record.RolledBackAt != nil {
+	if record != nil && !record.Runs() {
 		return refused(v1alpha1.ReasonNotNeeded, "%s; a Retry lets it begin again", s.ended(record))
 	}
 	return counts("exit gate %s counts as passed for site %s when the soak is over", d.Spec.Gate, s.Name)
@@ -129,7 +131,7 @@ func (s Site) retry(d *v1alpha1.RolloutDecision, record *v1alpha1.PhaseRecord) F
 		return s.noAttempt(d)
 	case endedAt(record).IsZero():
 		return refused(v1alpha1.ReasonNotNeeded, "attempt %d of site %s at phase %s has not failed, and a Retry made before that does not count", record.Attempt, s.Name, record.Name)
-	case record.RolledBackAt != nil && s.Status.State != v1alpha1.SiteRolledBack:
+	case !record.Runs() && s.Status.State != v1alpha1.SiteRolledBack:
 		return refused(v1alpha1.ReasonNotNeeded, "site %s waits to begin phase %s again already", s.Name, record.Name)
 	}
 	if fate := s.answers(d, record); fate.Reason != "" {

@@ -173,6 +173,8 @@ func (s Site) over(d *v1alpha1.RolloutDecision, record *v1alpha1.PhaseRecord) Fa
 	case record == nil || attempt > record.Attempt:
 	case record.PassedAt != nil:
 		return refused(v1alpha1.ReasonOtherAttempt, "site %s has gone on: phase %s was over at %s", s.Name, record.Name, clockTime(record.PassedAt.Time))
+	case record.ReopenedAt != nil && d.CreationTimestamp.Before(record.ReopenedAt):
+		return refused(v1alpha1.ReasonOtherAttempt, "site %s has gone on: phase %s was over, and was reopened at %s", s.Name, record.Name, clockTime(record.ReopenedAt.Time))
 	case attempt < record.Attempt:
 		return refused(v1alpha1.ReasonOtherAttempt, "site %s has gone on: it is at attempt %d of phase %s", s.Name, record.Attempt, record.Name)
 	}

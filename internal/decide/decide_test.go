@@ -56,6 +56,12 @@ func waiting(s *decide.Site) {
 	s.Gate = &v1alpha1.GateReport{Name: "ready", Role: v1alpha1.GateRoleEntry, Verdict: v1alpha1.VerdictWait}
 }
 
+// reopened lets the site pass at minute 20, and a regression reopen the phase at minute 40.
+func reopened(s *decide.Site) {
+	s.Status.State, s.Status.Phases[1].FirstPassedAt, s.Status.Phases[1].ReopenedAt = v1alpha1.SiteWaiting, stamp(20), stamp(40)
+	s.Gate = &v1alpha1.GateReport{Name: "clean", Role: v1alpha1.GateRoleEntry}
+}
+
 func passed(s *decide.Site) {
 	s.Status.Phases[1].PassedAt, s.Status.CurrentPhase, s.Status.State, s.Gate = stamp(50), "golive", v1alpha1.SiteWaiting, nil
 }
@@ -161,6 +167,13 @@ func TestWhatBecomesOfADecision(t *testing.T) {
 		"a waiver in front of a retry": {site: sites(rolledBack, func(s *decide.Site) {
 			s.Gate = &v1alpha1.GateReport{Name: "clean", Role: v1alpha1.GateRoleEntry}
 		}), about: decision(waive), reason: "Counted", counts: true},
+		"a skip of a reopened phase":                 {site: sites(reopened), about: decision(skip), reason: "Counted", counts: true},
+		"a skip from before it was reopened":         {site: sites(reopened), about: decision(skip, made(39)), reason: "OtherAttempt", final: true, message: "phase migrate was over, and was reopened at 2026-03-02T08:40:00Z"},
+		"a waiver in front of a reopened phase":      {site: sites(reopened), about: decision(waive), reason: "Counted", counts: true},
+		"a retry of a reopened phase":                {site: sites(reopened), about: decision(retry), reason: "NotNeeded", message: "waits to begin phase migrate again already"},
+		"a roll-back of a reopened phase":            {site: sites(reopened), about: decision(rollBack), reason: "NotNeeded", message: "was over before the phase was reopened"},
+		"a rejection of a reopened phase":            {site: sites(reopened), about: decision(reject), reason: "NotNeeded"},
+		"a recapture for a reopened phase":           {site: sites(reopened), about: decision(recapture), reason: "Counted", counts: true},
 		"a rejection":                                {about: decision(reject), reason: "Counted", counts: true},
 		"a rejection of another gate":                {about: decision(reject, ofGate("other")), reason: "NotNeeded"},
 		"a rejection of a failed attempt":            {site: sites(failed), about: decision(reject), reason: "NotNeeded", message: "failed at"},

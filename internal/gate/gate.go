@@ -87,6 +87,18 @@ type Gate struct {
 	Criteria []Criterion
 	// Score that the weighted criteria must reach; nil when there are none.
 	Score *Score
+	// Approvals are the people that the gate needs besides its criteria, at most one entry for a role. They are not judged here.
+	Approvals []Approval
+	// FourEyes lets a person approve in one role only.
+	FourEyes bool
+}
+
+// Approval is how many people must approve in a role.
+type Approval struct {
+	// Role of the people.
+	Role string
+	// Count of them.
+	Count int32
 }
 
 // Score says how many of the weighted criteria have to pass, in percent of their weight.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/gate"
@@ -29,7 +30,33 @@ func ResolveGate(source *v1alpha1.AcceptanceGate, kpis map[string]*v1alpha1.KPI)
 			g.Criteria = append(g.Criteria, criterion)
 		}
 	}
-	return g, append(r.undecided(source), r.mistakes...)
+	g.FourEyes = source.Spec.FourEyes
+	for _, a := range source.Spec.Approvals {
+		approval := gate.Approval{Role: a.Role, Count: 1}
+		if a.Count != nil {
+			approval.Count = *a.Count
+		}
+		g.Approvals = append(g.Approvals, approval)
+	}
+	return g, slices.Concat(r.undecided(source), r.approvals(g), r.mistakes)
+}
+
+// maxApprovals is how many people a gate can ask for in all: each of them stands in the transition that rests on them.
+const maxApprovals = 16
+
+// approvals finds gates that ask for more people than a site can remember, or for none. The API server finds them too.
+func (r *gateResolver) approvals(g gate.Gate) []Mistake {
+	sum := int32(0)
+	for _, a := range g.Approvals {
+		if a.Count < 1 {
+			return []Mistake{invalid(r.object, "spec.approvals[role="+a.Role+"].count", "it asks for nobody", "make it at least 1, or leave the role out")}
+		}
+		sum += a.Count
+	}
+	if sum > maxApprovals {
+		return []Mistake{invalid(r.object, "spec.approvals", fmt.Sprintf("it asks for %d approvals in all, and %d are possible", sum, maxApprovals), "lower the counts or leave roles out")}
+	}
+	return nil
 }
 
 // gateResolver gathers the mistakes of one gate.
@@ -41,14 +68,14 @@ type gateResolver struct {
 
 // undecided finds gates that would pass everything, or could pass nothing. The API server finds them too; a rule that guards money stands twice.
 func (r *gateResolver) undecided(source *v1alpha1.AcceptanceGate) []Mistake {
-	decides, weighted := len(source.Spec.Guardrails) > 0, false
+	decides, weighted := len(source.Spec.Guardrails) > 0 || len(source.Spec.Approvals) > 0, false
 	for _, c := range source.Spec.Criteria {
 		decides = decides || c.Importance != v1alpha1.ImportanceAdvisory
 		weighted = weighted || c.Importance == v1alpha1.ImportanceWeighted
 	}
 	switch {
 	case !decides && len(source.Spec.Criteria) == 0:
-		return []Mistake{invalid(r.object, "spec.criteria", "a gate without criteria would pass everything", "add a criterion or remove the gate from the phase")}
+		return []Mistake{invalid(r.object, "spec.criteria", "a gate without criteria would pass everything", "add a criterion or an approval, or remove the gate from the phase")}
 	case !decides:
 		return []Mistake{invalid(r.object, "spec.criteria", "a gate whose criteria are all Advisory would pass everything", "make one of them Required or Weighted")}
 	case weighted != (source.Spec.Score != nil):

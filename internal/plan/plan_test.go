@@ -93,7 +93,18 @@ func TestEveryMistakeIsToldWithItsPlaceAndItsRemedy(t *testing.T) {
 		"soak that is no duration": {func(_ *v1alpha1.CRMRollout, o plan.Objects) { o.Phases["golive"].Spec.Soak = "0s" },
 			[]string{`RolloutPhase/golive spec.soak: "0s" is not longer than zero; write it like 4w, 30d, 12h or 1h30m`}},
 		"gate without criteria": {func(_ *v1alpha1.CRMRollout, o plan.Objects) { o.Gates["ready"].Spec.Criteria = nil },
-			[]string{"AcceptanceGate/ready spec.criteria: a gate without criteria would pass everything; add a criterion or remove the gate from the phase"}},
+			[]string{"AcceptanceGate/ready spec.criteria: a gate without criteria would pass everything; add a criterion or an approval, or remove the gate from the phase"}},
+		"gate that asks for nobody": {func(_ *v1alpha1.CRMRollout, o plan.Objects) {
+			none := int32(0)
+			o.Gates["ready"].Spec.Approvals = []v1alpha1.Approval{{Role: "sponsor", Count: &none}}
+		}, []string{"AcceptanceGate/ready spec.approvals[role=sponsor].count: it asks for nobody; make it at least 1, or leave the role out"}},
+		"gate that asks for too many people": {func(_ *v1alpha1.CRMRollout, o plan.Objects) {
+			eight := int32(8)
+			o.Gates["ready"].Spec.Approvals = []v1alpha1.Approval{{Role: "sponsor", Count: &eight}, {Role: "owner", Count: &eight}, {Role: "lead"}}
+		}, []string{"AcceptanceGate/ready spec.approvals: it asks for 17 approvals in all, and 16 are possible; lower the counts or leave roles out"}},
+		"gate of approvals only": {func(_ *v1alpha1.CRMRollout, o plan.Objects) {
+			o.Gates["ready"].Spec.Criteria, o.Gates["ready"].Spec.Approvals = nil, []v1alpha1.Approval{{Role: "sponsor"}}
+		}, nil},
 		"criterion without a comparison": {criterion(func(c *v1alpha1.Criterion) { c.AtLeast = nil }),
 			[]string{"AcceptanceGate/ready spec.criteria[name=used]: exactly one of atLeast, atMost and between must be set; correct the threshold"}},
 		"hold that is no duration": {criterion(func(c *v1alpha1.Criterion) { c.For = "0d" }),
