@@ -11,22 +11,18 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/config/admission"
 	"github.com/crmops/rollout-operator/controllers/crmrollout"
 	"github.com/crmops/rollout-operator/controllers/definition"
 	"github.com/crmops/rollout-operator/controllers/kpi"
@@ -125,26 +121,21 @@ func (o options) metricsServer() metricsserver.Options {
 	return served
 }
 
-// cache says what is kept in memory. Of the cluster's admission policies it is the one that decisions rest on, which is the only one that the operator may read.
 func (o options) cache() cache.Options {
-	ours := cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", admission.Name)}
-	kept := cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&admissionv1.ValidatingAdmissionPolicy{}: ours, &admissionv1.ValidatingAdmissionPolicyBinding{}: ours,
-	}}
 	if len(o.namespaces) == 0 {
-		return kept
+		return cache.Options{}
 	}
 	namespaces := make(map[string]cache.Config, len(o.namespaces))
 	for _, namespace := range o.namespaces {
 		namespaces[namespace] = cache.Config{}
 	}
-	kept.DefaultNamespaces = namespaces
-	return kept
+	return cache.Options{DefaultNamespaces: namespaces}
 }
 
 func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 	providers, store, captures := provider.NewRegistry(), measure.NewStore(), measure.NewCaptures()
 	budget, wall := measure.NewRefreshBudget(), clock.RealClock{}
+	policy := &catalogue.DecisionPolicy{Live: mgr.GetAPIReader(), Clock: wall}
 	if err := mgr.Add(closing{providers}); err != nil {
 		return fmt.Errorf("add provider registry: %w", err)
 	}
@@ -158,12 +149,12 @@ func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 		&metricprovider.Reconciler{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Providers: providers, Guard: guard, Clock: wall},
 		&kpi.Reconciler{Client: mgr.GetClient(), Providers: providers, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
 		&kpireading.Reconciler{Client: mgr.GetClient(), Clock: wall},
-		&rolloutdecision.Reconciler{Client: mgr.GetClient(), Clock: wall},
+		&rolloutdecision.Reconciler{Client: mgr.GetClient(), Policy: policy, Clock: wall},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Phases},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Gates},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
 		&rolloutcalendar.Reconciler{Client: mgr.GetClient(), Clock: wall},
-		&siterollout.Reconciler{Client: mgr.GetClient(), Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
+		&siterollout.Reconciler{Client: mgr.GetClient(), Policy: policy, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
 		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Measurements: store, Budget: budget, Events: recorder, Clock: wall},
 	}
 	for _, c := range controllers {

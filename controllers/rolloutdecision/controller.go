@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,6 +25,8 @@ import (
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
+	// Policy is the admission policy that decisions rest on.
+	Policy *catalogue.DecisionPolicy
 	// Clock tells the time: decisions expire.
 	Clock clock.PassiveClock
 }
@@ -33,13 +34,10 @@ type Reconciler struct {
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
-	all := handler.EnqueueRequestsFromMapFunc(r.all)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.RolloutDecision{}).
 		Watches(&v1alpha1.SiteRollout{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), builder.WithPredicates(storyChanged())).
 		Watches(&v1alpha1.CRMRollout{}, handler.EnqueueRequestsFromMapFunc(r.ofRollout), changed).
-		Watches(&admissionv1.ValidatingAdmissionPolicy{}, all, changed).
-		Watches(&admissionv1.ValidatingAdmissionPolicyBinding{}, all, changed).
 		Complete(r)
 }
 
@@ -87,22 +85,6 @@ func (r *Reconciler) ofRollout(ctx context.Context, o client.Object) []reconcile
 	return requests(decisions, func(d *v1alpha1.RolloutDecision) bool { return !settled(d) })
 }
 
-// all asks for every decision whose fate is open: the policy that they rest on has changed.
-func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	var list v1alpha1.RolloutDecisionList
-	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "cannot list decisions to look at again")
-		return nil
-	}
-	var open []reconcile.Request
-	for i := range list.Items {
-		if d := &list.Items[i]; !settled(d) {
-			open = append(open, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(d)})
-		}
-	}
-	return open
-}
-
 func requests(decisions []*v1alpha1.RolloutDecision, wanted func(*v1alpha1.RolloutDecision) bool) []reconcile.Request {
 	var chosen []reconcile.Request
 	for _, d := range slices.DeleteFunc(decisions, func(d *v1alpha1.RolloutDecision) bool { return !wanted(d) }) {
@@ -114,7 +96,7 @@ func requests(decisions []*v1alpha1.RolloutDecision, wanted func(*v1alpha1.Rollo
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=rolloutdecisions;siterollouts;crmrollouts,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=rolloutdecisions/status,verbs=patch
 
-// Reconcile tells what becomes of one decision, and looks again when it expires.
+// Reconcile tells what becomes of one decision, and looks again when it expires, or when there may be a policy that was missing.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, err := r.observe(ctx, req)
 	if err != nil || s.object == nil {
@@ -125,7 +107,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return status.Settle(ctrl.Result{}, err)
 	}
 	var result ctrl.Result
-	if expires := s.object.Spec.ExpiresAt; expires != nil && !fate.Final && s.now.Before(expires.Time) {
+	if fate.Final {
+		return result, nil
+	}
+	if s.policy.Problem != "" {
+		result.RequeueAfter = catalogue.PolicyAgain
+	}
+	if expires := s.object.Spec.ExpiresAt; expires != nil && s.now.Before(expires.Time) && (result.RequeueAfter == 0 || expires.Sub(s.now) < result.RequeueAfter) {
 		result.RequeueAfter = expires.Sub(s.now)
 	}
 	return result, nil

@@ -46,7 +46,7 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if s.sites, err = r.observeSites(ctx, key, &object); err != nil {
 		return s, err
 	}
-	s.policy, err = catalogue.DecisionPolicy(ctx, r.Client)
+	s.policy, err = r.Policy.Known(ctx)
 	return s, err
 }
 

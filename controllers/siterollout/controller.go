@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -47,6 +46,8 @@ type Reconciler struct {
 	Captures *measure.Captures
 	// Budget pays for writes that bring nothing but newer numbers.
 	Budget *measure.RefreshBudget
+	// Policy is the admission policy that decisions rest on.
+	Policy *catalogue.DecisionPolicy
 	// Events tells people of transitions.
 	Events events.EventRecorder
 	// Clock tells the time.
@@ -74,8 +75,6 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.RolloutCalendar{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), changedOrLabelled).
 		Watches(&v1alpha1.RolloutDecision{}, handler.EnqueueRequestsFromMapFunc(r.ofDecision), builder.WithPredicates(comesOrGoes())).
-		Watches(&admissionv1.ValidatingAdmissionPolicy{}, handler.EnqueueRequestsFromMapFunc(r.decided), changed).
-		Watches(&admissionv1.ValidatingAdmissionPolicyBinding{}, handler.EnqueueRequestsFromMapFunc(r.decided), changed).
 		WatchesRawSource(source.Channel(measured, handler.EnqueueRequestsFromMapFunc(r.MeasuredWith))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentSites}).
 		Complete(r)
@@ -117,20 +116,6 @@ func (r *Reconciler) ofDecision(ctx context.Context, o client.Object) []reconcil
 	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldWave: catalogue.WaveOf(spec.Rollout, spec.Wave)})
 }
 
-// decided asks for every site that somebody has decided about: the policy on which that rests has changed.
-func (r *Reconciler) decided(ctx context.Context, _ client.Object) []reconcile.Request {
-	var list v1alpha1.RolloutDecisionList
-	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "cannot list decisions whose sites are to be looked at again")
-		return nil
-	}
-	var requests []reconcile.Request
-	for i := range list.Items {
-		requests = append(requests, r.ofDecision(ctx, &list.Items[i])...)
-	}
-	return requests
-}
-
 // MeasuredWith asks for the sites whose verdict depends on a KPI.
 func (r *Reconciler) MeasuredWith(_ context.Context, kpi client.Object) []reconcile.Request {
 	return r.memory.interestedIn(client.ObjectKeyFromObject(kpi))
@@ -169,6 +154,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: awaitAgain}, nil
 	}
 	d, err := r.decide(ctx, s)
+	if err == nil && d.restsOnMore(s) {
+		d, err = r.decideAnew(ctx, s, d)
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -179,6 +167,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var result ctrl.Result
 	if !d.last.WakeAt.IsZero() {
 		result.RequeueAfter = max(d.last.WakeAt.Sub(r.Clock.Now()), 1)
+	}
+	if s.policy.Problem != "" && (result.RequeueAfter == 0 || result.RequeueAfter > catalogue.PolicyAgain) {
+		result.RequeueAfter = catalogue.PolicyAgain
 	}
 	if r.memory.keep(req.NamespacedName, s.object.UID, d.last) {
 		result.RequeueAfter = 1 // a KPI that the site did not wait for before may have been measured while it was judged

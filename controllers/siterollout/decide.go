@@ -66,3 +66,39 @@ func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
 	}
 	return d, failed
 }
+
+// restsOnMore reports whether a decision of the rules rests on decisions of people that have had no effect before: transitions that name them, or approvals that were not counted.
+func (d decision) restsOnMore(s snapshot) bool {
+	for _, step := range d.changes {
+		if len(step.Change.Deciders) > 0 {
+			return true
+		}
+	}
+	return counted(d.status.Gate) > counted(s.object.Status.Gate)
+}
+
+// counted counts the approvals that count at a gate.
+func counted(gate *v1alpha1.GateReport) int {
+	count := 0
+	if gate == nil {
+		return count
+	}
+	for _, role := range gate.Approvals {
+		for _, given := range role.Given {
+			if given.Reason == "" {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// decideAnew asks whether the policy is there now that the decisions of people are known, and decides again when it is not what it was.
+func (r *Reconciler) decideAnew(ctx context.Context, s snapshot, d decision) (decision, error) {
+	policy, err := r.Policy.Now(ctx)
+	if err != nil || policy == s.policy {
+		return d, err
+	}
+	s.policy = policy
+	return r.decide(ctx, s)
+}

@@ -74,8 +74,10 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if s.decisions, err = catalogue.Decisions(ctx, r.Client, s.object); err != nil {
 		return s, err
 	}
-	if s.policy, err = catalogue.DecisionPolicy(ctx, r.Client); err != nil {
-		return s, err
+	if len(s.decisions) > 0 {
+		if s.policy, err = r.Policy.Known(ctx); err != nil {
+			return s, err
+		}
 	}
 	r.observeHolds(&s)
 	return s, nil

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/config/admission"
 	"github.com/crmops/rollout-operator/internal/decide"
 )
 
@@ -41,34 +38,4 @@ func decisions(ctx context.Context, r client.Reader, namespace, field, value str
 		return nil, fmt.Errorf("list decisions of namespace %s with %s %s: %w", namespace, field, value, err)
 	}
 	return pointers(list.Items), nil
-}
-
-// DecisionPolicy compares the admission policy of the cluster with the one that decisions need.
-func DecisionPolicy(ctx context.Context, r client.Reader) (decide.Policy, error) {
-	wanted, bound, err := admission.Wanted()
-	if err != nil {
-		return decide.Policy{}, err
-	}
-	policy, err := found(ctx, r, wanted.Name, &admissionv1.ValidatingAdmissionPolicy{})
-	if err != nil {
-		return decide.Policy{}, err
-	}
-	binding, err := found(ctx, r, bound.Name, &admissionv1.ValidatingAdmissionPolicyBinding{})
-	if err != nil {
-		return decide.Policy{}, err
-	}
-	return decide.PolicyOf(policy, wanted, binding, bound), nil
-}
-
-// found reads an object of the cluster into another one of its type; nil when it does not exist.
-func found[T client.Object](ctx context.Context, r client.Reader, name string, into T) (T, error) {
-	var none T
-	err := r.Get(ctx, client.ObjectKey{Name: name}, into, client.UnsafeDisableDeepCopy)
-	switch {
-	case apierrors.IsNotFound(err):
-		return none, nil
-	case err != nil:
-		return none, fmt.Errorf("read %T %s: %w", into, name, err)
-	}
-	return into, nil
 }

@@ -37,6 +37,11 @@ func (p Policy) judge(d *v1alpha1.RolloutDecision) Fate {
 // remedy ends every complaint about the policy.
 const remedy = "so nobody checks who decides, and no decision counts; apply config/admission, or install the chart with admissionPolicy.create"
 
+// Unreadable is the policy of an operator that may not read it.
+func Unreadable(refusal string) Policy {
+	return Policy{Problem: "the operator may not see whether there is an admission policy that refuses wrong decisions, so no decision counts; let it get the policy and its binding (config/rbac/policy_reader_role.yaml, in the chart admissionPolicy.read): " + refusal}
+}
+
 // PolicyOf compares the policy and the binding of a cluster, nil when there are none, with those that decisions need. More may be asked for than that, but not less.
 func PolicyOf(policy, wanted *admissionv1.ValidatingAdmissionPolicy, binding, bound *admissionv1.ValidatingAdmissionPolicyBinding) Policy {
 	problem := ""

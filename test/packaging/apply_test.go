@@ -42,7 +42,7 @@ var installations = []installation{
 	},
 	{
 		name:      "some namespaces only, and nothing in the cluster",
-		arguments: []string{"--set=watchNamespaces={north,south},userRoles.create=false,metrics.secure=false"},
+		arguments: []string{"--set=watchNamespaces={north,south},userRoles.create=false,admissionPolicy.create=false,admissionPolicy.read=false,metrics.secure=false"},
 		has:       []string{"Role", "RoleBinding", "Service"},
 		lacks:     []string{"ClusterRole", "ClusterRoleBinding"},
 		says:      []string{"--metrics-secure=false"},

@@ -84,7 +84,8 @@ func start(c *cache, s surroundings) *operator {
 		s.captured(k)
 		o.measured = append(o.measured, k)
 	})
-	o.moves = &siterollout.Reconciler{Client: s.client, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock}
+	policy := &catalogue.DecisionPolicy{Live: s.live, Clock: s.clock}
+	o.moves = &siterollout.Reconciler{Client: s.client, Policy: policy, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock}
 	checker := func(kind definition.Kind) reconcile.Reconciler {
 		return &definition.Reconciler{Client: s.client, Clock: s.clock, Kind: kind}
 	}
@@ -96,7 +97,7 @@ func start(c *cache, s surroundings) *operator {
 		ofSites:     checker(definition.Sites),
 		ofCalendars: &rolloutcalendar.Reconciler{Client: s.client, Clock: s.clock},
 		ofMoves:     o.moves,
-		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Clock: s.clock},
+		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Policy: policy, Clock: s.clock},
 		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Measurements: store, Budget: budget, Events: s.events, Clock: s.clock},
 	}
 	return o
@@ -151,10 +152,9 @@ var watches = []watch{
 	{"RolloutDecision", always, ofDecisions, itself},
 	{"SiteRollout", toldOfMore, ofDecisions, decisionsAbout},
 	{"CRMRollout", respecified, ofDecisions, openDecisions},
-	{"ValidatingAdmissionPolicy", respecified, ofDecisions, openDecisions},
-	{"ValidatingAdmissionPolicyBinding", respecified, ofDecisions, openDecisions},
 	{"RolloutCalendar", respecified, ofMoves, every("SiteRollout")},
 	{"RolloutSite", respecifiedOrLabelled, ofMoves, siteRollouts(catalogue.FieldSite)},
+	{"RolloutDecision", func(change) bool { return false }, ofMoves, sitesDecidedAbout},
 }
 
 // asked returns the reconciles that a change asks for. Objects that come or go pass every predicate of the operator.
@@ -243,6 +243,14 @@ func decisionsAbout(o *operator, about client.Object) []types.NamespacedName {
 		d := object.(*v1alpha1.RolloutDecision)
 		concerned := d.Spec.Rollout == sr.Spec.Rollout && (d.Spec.Site == sr.Spec.Site || (d.Spec.Wave != "" && d.Spec.Wave == sr.Spec.Wave))
 		return concerned && (!settled(d) || (followed[d.Name] && effect(d) != v1alpha1.ReasonApplied))
+	})
+}
+
+func sitesDecidedAbout(o *operator, about client.Object) []types.NamespacedName {
+	d := about.(*v1alpha1.RolloutDecision)
+	return o.known("SiteRollout", func(s client.Object) bool {
+		spec := s.(*v1alpha1.SiteRollout).Spec
+		return spec.Rollout == d.Spec.Rollout && (spec.Site == d.Spec.Site || (d.Spec.Wave != "" && spec.Wave == d.Spec.Wave))
 	})
 }
 
