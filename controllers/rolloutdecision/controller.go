@@ -4,8 +4,10 @@ package rolloutdecision
 import (
 	"context"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -106,17 +108,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.report(ctx, s, fate); err != nil {
 		return status.Settle(ctrl.Result{}, err)
 	}
-	var result ctrl.Result
-	if fate.Final {
-		return result, nil
+	return ctrl.Result{RequeueAfter: s.again(fate)}, nil
+}
+
+// lookAgain is how soon to look whether there still is a policy for a decision that counts.
+const lookAgain = 5 * time.Minute
+
+// again returns when the decision must be looked at although nothing has changed: when it expires, or to see whether the policy has come or gone. Zero for never.
+func (s snapshot) again(fate decide.Fate) time.Duration {
+	again := time.Duration(0)
+	switch {
+	case fate.Final:
+		return 0
+	case s.policy.Problem != "":
+		again = catalogue.PolicyAgain
+	case fate.Status == metav1.ConditionTrue:
+		again = lookAgain
 	}
-	if s.policy.Problem != "" {
-		result.RequeueAfter = catalogue.PolicyAgain
+	if expires := s.object.Spec.ExpiresAt; expires != nil && s.now.Before(expires.Time) && (again == 0 || expires.Sub(s.now) < again) {
+		again = expires.Sub(s.now)
 	}
-	if expires := s.object.Spec.ExpiresAt; expires != nil && s.now.Before(expires.Time) && (result.RequeueAfter == 0 || expires.Sub(s.now) < result.RequeueAfter) {
-		result.RequeueAfter = expires.Sub(s.now)
-	}
-	return result, nil
+	return again
 }
 
 // fate asks the rules. A decision that was seen to have had its effect keeps that, when the site no longer remembers the transition or is gone.

@@ -46,7 +46,11 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if s.sites, err = r.observeSites(ctx, key, &object); err != nil {
 		return s, err
 	}
-	s.policy, err = r.Policy.Known(ctx)
+	if effective(&object) == nil {
+		s.policy, err = r.Policy.Now(ctx) // it may have been made because there was none
+	} else {
+		s.policy, err = r.Policy.Known(ctx)
+	}
 	return s, err
 }
 

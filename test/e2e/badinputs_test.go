@@ -5,13 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,7 +77,9 @@ func TestBadInputs(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	compare(t, table(refused, told))
+	text := table(refused, told)
+	t.Log("\n" + text)
+	comparePage(t, page, text)
 }
 
 // nowhere is an address at which nobody listens.
@@ -260,28 +260,4 @@ changes until a person changes an object; what "waits" goes on by itself when th
 | what is wrong | object | condition | reason | then | message |
 |---|---|---|---|---|---|
 ` + strings.Join(told, "\n") + "\n"
-}
-
-// compare compares the table with the page that is in the repository, or writes the page.
-func compare(t *testing.T, text string) {
-	t.Helper()
-	t.Log("\n" + text)
-	root, err := cluster.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(root, page)
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(text, "\n")); diff != "" {
-		t.Errorf("%s tells something else; run the test with -update if the change is meant (-page +now):\n%s", page, diff)
-	}
 }

@@ -27,7 +27,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write docs/bad-inputs.md anew instead of comparing with it")
+	update = flag.Bool("update", false, "write the pages of the docs that tests make anew instead of comparing with them")
 	// control is the control plane that all tests share.
 	control *cluster.Cluster
 	// api is the administrator's client of it.
@@ -62,6 +62,9 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, control.Stop()) }()
 	if api, err = control.Client(); err != nil {
+		return 1, err
+	}
+	if err := installPolicy(context.Background(), api); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
