@@ -95,6 +95,11 @@ func planOrWavesChanged() predicate.Predicate {
 	}}
 }
 
+// comesOrGoes lets nothing through but objects that come or go: a decision never changes.
+func comesOrGoes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+}
+
 func (r *Reconciler) ofRollout(ctx context.Context, o client.Object) []reconcile.Request {
 	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldRollout: o.GetName()})
 }

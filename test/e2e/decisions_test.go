@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/config/admission"
+	policies "github.com/crmops/rollout-operator/config/admission"
 	"github.com/crmops/rollout-operator/test/cluster"
 	"github.com/crmops/rollout-operator/test/fakeprom"
 )
@@ -152,7 +152,7 @@ func newClient(t *testing.T, config *rest.Config) client.Client {
 
 // installPolicy installs the admission policy as it is delivered.
 func installPolicy(ctx context.Context, c client.Client) error {
-	policy, binding, err := admission.Wanted()
+	policy, binding, err := policies.Wanted()
 	if err != nil {
 		return err
 	}
@@ -347,7 +347,7 @@ func TestDecisions(t *testing.T) {
 	grant(t, "lead-cem", cem, []string{"siterollouts"}, []string{"retry", "rollback", "skip", "recapture"}, "")
 	manager(t, cluster.ManagerOptions{Name: decisionsIn}, decisionsIn)
 	var policy admissionv1.ValidatingAdmissionPolicyBinding
-	if err := api.Get(t.Context(), client.ObjectKey{Name: admission.Name}, &policy); err != nil {
+	if err := api.Get(t.Context(), client.ObjectKey{Name: policies.Name}, &policy); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the policy has been there for long enough", func() bool { return time.Since(policy.CreationTimestamp.Time) > 12*time.Second })
@@ -515,7 +515,7 @@ func strangers(d *desk) {
 // withoutPolicy takes the policy away. Nothing that is decided meanwhile counts, not even when it is back.
 func withoutPolicy(d *desk) {
 	site, t := d.waiting(), d.t
-	_, binding, err := admission.Wanted()
+	_, binding, err := policies.Wanted()
 	if err != nil {
 		t.Fatal(err)
 	}
