@@ -181,7 +181,7 @@ func TestAfterARestartASourceThatCanAnswersForThePastAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.mustRun(t, "adoption", 5*minute)
-	past := []time.Duration{-32, -27, -22, -17, -12, -7, -2}
+	past := []time.Duration{-47, -42, -37, -32, -27, -22, -17, -12, -7, -2}
 	if diff := cmp.Diff([][]time.Duration{past, past}, r.replays); diff != "" {
 		t.Errorf("moments that are measured again, for each window (-want +got):\n%s", diff)
 	}

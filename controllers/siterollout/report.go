@@ -11,6 +11,7 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/advance"
+	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/record"
 	"github.com/crmops/rollout-operator/internal/status"
@@ -47,8 +48,8 @@ func conditions(sr *v1alpha1.SiteRollout, last advance.Step, now time.Time) {
 	c.Set(v1alpha1.ConditionHeld, status.Bool(state == v1alpha1.SiteHeld || state == v1alpha1.SiteRolledBack), reason, message)
 	c.Set(v1alpha1.ConditionCompleted, status.Bool(state == v1alpha1.SiteCompleted || state == v1alpha1.SiteRegressed), reason, message)
 	passed := metav1.ConditionUnknown
-	if gate := sr.Status.Gate; gate != nil && gate.Verdict != v1alpha1.VerdictWait {
-		passed = status.Bool(gate.Verdict == v1alpha1.VerdictPass)
+	if judged := sr.Status.Gate; judged != nil && judged.Verdict != v1alpha1.VerdictWait {
+		passed = status.Bool(judged.Verdict == v1alpha1.VerdictPass)
 	}
 	c.Set(v1alpha1.ConditionGatePassed, passed, reason, message)
 }
@@ -71,9 +72,7 @@ func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
 		bare.Message = ""
 	}
 	for i := range bare.Gate.Criteria {
-		c := &bare.Gate.Criteria[i]
-		c.Figures = v1alpha1.Figures{Threshold: c.Threshold, Window: c.Window}
-		c.SampleTime, c.Message = nil, ""
+		bare.Gate.Criteria[i] = gate.WithoutNumbers(bare.Gate.Criteria[i])
 	}
 	for i := range bare.Conditions {
 		if quotes {

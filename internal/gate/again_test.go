@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -185,4 +186,63 @@ func TestARunDoesNotPassOverABadValueThatOnlyARestartBroughtUp(t *testing.T) {
 	holds := gate.Resume(report, g, func(gate.KPI) gate.Measured { return gate.Measured{Since: at(5), Last: at(35)} })
 	check(t, says{wait, v1alpha1.ReasonHolding, "adoption is 90 %, at least 80 since 2026-03-02T08:20:00Z; passes when that has held for 40m, not before 2026-03-02T09:00:00Z"},
 		judge(holds, measurement(45, "DE-1", 45, 90)).Criteria[0])
+}
+
+// beside is a process that knows a KPI and its reference at every 5 minutes: + for a good value, . for none.
+func beside(t *testing.T, own, other string) *process {
+	t.Helper()
+	kpi := func(name string) gate.KPI {
+		return gate.KPI{Name: name, Revision: name, Interval: 5 * time.Minute, StaleAfter: 15 * time.Minute}
+	}
+	p := &process{own: kpi("own"), other: kpi("other"), truth: &truth{outcome: map[string]string{}}, ids: map[string]string{"berlin": "DE-1"},
+		store: measure.NewStore(), measured: map[string]gate.Measured{}, ledger: &ledger{values: map[string][]raw{}, latest: map[string]gate.Outcome{}}}
+	p.gate = gate.Gate{Name: "g", Criteria: []gate.Criterion{{Name: "equal", KPI: p.own, Comparison: gate.AgainstReference{KPI: p.other}, Threshold: betweenChanges(t, "-1%", "1%"),
+		For: 3 * time.Hour, Importance: v1alpha1.ImportanceRequired}}}
+	said := map[byte]string{'+': "good", '.': "missing"}
+	for i := range own {
+		p.truth.outcome[fmt.Sprint("own", i+1)], p.truth.outcome[fmt.Sprint("other", i+1)] = said[own[i]], said[other[i]]
+		p.truth.outcome[fmt.Sprint("peers", i+1)] = "none"
+	}
+	return p
+}
+
+// A value waits until the reference has a newer one. When that comes while the KPI itself has no value, the run goes on and no verdict tells of it.
+func TestARunThatNoVerdictToldOfSurvivesAShortStop(t *testing.T) {
+	for name, tc := range map[string]struct {
+		own, other string
+		unjudged   int
+		since      int
+	}{
+		"values waited for the reference, and were looked at before the stop": {
+			"+++" + "++.." + "++.." + "++.." + "++." + "+",
+			"+++" + "..+." + "..+." + "..+." + "..+" + "+", 0, 10},
+		"values waited for the reference, and it came when nobody looked any more": {
+			"+++" + "++++" + "." + "+++",
+			"+++" + "...." + "+" + "+++", 3, 10},
+		"after a gap that is too long it is another run": {
+			"+++" + "++++" + ".." + "++",
+			"+++" + "...." + "++" + "++", 3, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, stops := range []bool{false, true} {
+				p := beside(t, tc.own, tc.other)
+				var hold gate.Hold
+				for tick := 1; tick <= len(tc.own); tick++ {
+					before := tick < len(tc.own)
+					if !before && stops {
+						p.stop()
+					}
+					for _, kpi := range []gate.KPI{p.own, p.other} {
+						p.measure(kpi, tick, false)
+						if !before || !stops || tick < len(tc.own)-tc.unjudged {
+							hold = p.judge(p.moment(kpi, tick), false).Criteria[0].Hold
+						}
+					}
+				}
+				if !hold.Since.Equal(at(tc.since)) {
+					t.Errorf("stopped: %t, met since %v", stops, hold.Since)
+				}
+			}
+		})
+	}
 }

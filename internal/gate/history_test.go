@@ -197,8 +197,7 @@ func (o *operator) judge(now time.Time, refresh bool) gate.Judgement {
 func withoutNumbers(r *v1alpha1.GateReport) *v1alpha1.GateReport {
 	bare := r.DeepCopy()
 	for i := range bare.Criteria {
-		c := &bare.Criteria[i]
-		c.Figures, c.SampleTime, c.Message = v1alpha1.Figures{}, nil, ""
+		bare.Criteria[i] = gate.WithoutNumbers(bare.Criteria[i])
 	}
 	return bare
 }

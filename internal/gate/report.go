@@ -43,6 +43,19 @@ func (j Judgement) Report(g Gate, role v1alpha1.GateRole) *v1alpha1.GateReport {
 	return report
 }
 
+// WithoutNumbers returns what a criterion's report says besides the numbers that every measurement changes. Two reports that are alike without them need not be written both.
+//
+// The time up to which a run was looked at is such a number only while the reason says that the run goes on, because Resume concludes that by itself. Under another reason it
+// may go on too: when the reference at last has the value that others waited for, and the KPI has none just then. Then Resume has nothing but that time.
+func WithoutNumbers(r v1alpha1.CriterionReport) v1alpha1.CriterionReport {
+	r.Figures = v1alpha1.Figures{Threshold: r.Threshold, Window: r.Window}
+	r.Message = ""
+	if noRun := r.MetSince == nil && r.BrokenSince == nil; noRun || runs(r.Reason) {
+		r.SampleTime = nil
+	}
+	return r
+}
+
 // Evidence returns what made a gate pass: the values of the criteria and guardrails that decide and passed.
 func (j Judgement) Evidence() []v1alpha1.Evidence {
 	var evidence []v1alpha1.Evidence

@@ -265,14 +265,14 @@ func TestTheMomentsBeforeAStopAreMeasuredAgain(t *testing.T) {
 		now                  time.Time
 		want                 []time.Time
 	}{
-		"back to twice staleAfter before the last one": {at(0), five, fifteen, at(7), []time.Time{at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
-		"a stop of exactly staleAfter":                 {at(0), five, 5 * time.Minute, at(5), []time.Time{at(-10), at(-5), at(0)}},
-		"a longer stop loses every hold anyway":        {at(0), five, fifteen, at(16), nil},
-		"nothing was measured":                         {time.Time{}, five, fifteen, at(1), nil},
-		"the last moment is now":                       {at(0), five, fifteen, at(0), []time.Time{at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
-		"the last moment is to come":                   {at(1), five, fifteen, at(0), []time.Time{at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
-		"no interval":                                  {at(0), 0, fifteen, at(1), nil},
-		"never more than a few":                        {at(0), time.Minute, time.Hour, at(1), []time.Time{at(-10), at(-9), at(-8), at(-7), at(-6), at(-5), at(-4), at(-3), at(-2), at(-1), at(0)}},
+		"back to three times staleAfter before the last one": {at(0), five, fifteen, at(7), []time.Time{at(-45), at(-40), at(-35), at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
+		"a stop of exactly staleAfter":                       {at(0), five, 5 * time.Minute, at(5), []time.Time{at(-15), at(-10), at(-5), at(0)}},
+		"a longer stop loses every hold anyway":              {at(0), five, fifteen, at(16), nil},
+		"nothing was measured":                               {time.Time{}, five, fifteen, at(1), nil},
+		"the last moment is now":                             {at(0), five, fifteen, at(0), []time.Time{at(-45), at(-40), at(-35), at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
+		"the last moment is to come":                         {at(1), five, fifteen, at(0), []time.Time{at(-45), at(-40), at(-35), at(-30), at(-25), at(-20), at(-15), at(-10), at(-5), at(0)}},
+		"no interval":                                        {at(0), 0, fifteen, at(1), nil},
+		"never more than a few":                              {at(0), time.Minute, time.Hour, at(1), []time.Time{at(-10), at(-9), at(-8), at(-7), at(-6), at(-5), at(-4), at(-3), at(-2), at(-1), at(0)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, measure.Again(tc.last, tc.interval, tc.staleAfter, tc.now), cmpopts.EquateEmpty()); diff != "" {
