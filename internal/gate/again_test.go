@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,6 +137,27 @@ func TestAValueWhoseControlGroupHasGoneDoesNotEndARunThatAStatusTold(t *testing.
 			holds := gate.Judge(gate.Question{Gate: gate.Gate{Criteria: []gate.Criterion{c}}, Facts: w.facts()}).Holds()
 			holds["effect"] = gate.Hold{Of: holds["effect"].Of, Since: at(-30), SeenThrough: at(20), Recorded: true}
 			if got := resumed(c, w, holds); !got.Since.Equal(at(tc.since)) {
+				t.Errorf("met since %v", got.Since)
+			}
+		})
+	}
+}
+
+// The run is trusted up to 8:20, but its last value may be an older one that a source repeated.
+func TestAGapBeginsAtTheLastValueThatIsMeasuredAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		values []gate.Sample
+		since  int
+	}{
+		"as long as a run survives": {slices.Concat(samples(0, 90, 90, 90), samples(25, 90)), -30},
+		"longer, across the time":   {slices.Concat(samples(0, 90, 90), samples(25, 90)), 25},
+		"longer, before it":         {slices.Concat(samples(0, 90), samples(20, 90, 90)), 20},
+		"none is measured again":    {samples(25, 90), -30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := required("used", adoption, atLeast(t, "80"), time.Hour)
+			w := world{evidence: map[string]gate.Evidence{"adoption": latest(tc.values)}, now: at(26)}
+			if got := resumed(c, w, told(c, -30, 0)); !got.Since.Equal(at(tc.since)) {
 				t.Errorf("met since %v", got.Since)
 			}
 		})

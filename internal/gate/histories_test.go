@@ -182,7 +182,7 @@ func TestGeneratedHistoriesAreNotChangedByAShortStop(t *testing.T) {
 		stopped.stop()
 		stopped.measured, stopped.ledger = map[string]gate.Measured{}, &ledger{values: map[string][]raw{}, latest: map[string]gate.Outcome{}}
 		before, down := rapid.IntRange(4, 25).Draw(t, "before"), rapid.IntRange(1, 3).Draw(t, "down")
-		unjudged, half := rapid.IntRange(0, 2).Draw(t, "unjudged"), rapid.Bool().Draw(t, "stops between two measurements")
+		unjudged, half := rapid.IntRange(0, 3).Draw(t, "unjudged"), rapid.Bool().Draw(t, "stops between two measurements")
 		if half {
 			down = min(down, 2) // the reference was measured last one tick earlier, so the stop is longer for it
 		}

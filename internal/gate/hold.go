@@ -55,6 +55,7 @@ func (c Criterion) trust(hold Hold, samples []Sample, dropped, now time.Time) Ho
 
 // review looks at the values of a run that a status told of, as far as they have been measured again. What the status says is true of the values that were known then. Of a moment
 // at which the source failed, or was asked for another ID of the site, it may tell a bad value now: the run ends there, and what follows is looked at as if nobody had done so.
+// The time up to which a run is trusted need not be that of a value. A gap begins at the last value before it, so that is what the run has been looked at up to when it is known.
 func (c Criterion) review(hold Hold, samples []Sample, find func(Sample) Finding) Hold {
 	if !hold.Recorded || len(samples) == 0 {
 		return hold
@@ -65,6 +66,10 @@ func (c Criterion) review(hold Hold, samples []Sample, find func(Sample) Finding
 		if s.Time.Before(hold.Since) || s.Time.After(hold.SeenThrough) {
 			continue
 		}
+		if !again.SeenThrough.IsZero() && s.Time.Sub(again.SeenThrough) > c.KPI.StaleAfter {
+			return again.ended()
+		}
+		again.SeenThrough = s.Time
 		found := find(s)
 		if c.outlived(s, found) {
 			continue
@@ -72,10 +77,12 @@ func (c Criterion) review(hold Hold, samples []Sample, find func(Sample) Finding
 		if s.Time.Equal(hold.Since) {
 			again.Since = time.Time{} // the first value of a run is no exception of it
 		}
-		again.SeenThrough = s.Time
 		if again = c.runWith(found, s.Time, again, 1); again.Since.IsZero() {
 			return again
 		}
+	}
+	if !again.SeenThrough.IsZero() {
+		hold.SeenThrough = again.SeenThrough
 	}
 	hold.Exceptions = max(hold.Exceptions, again.Exceptions)
 	return hold
