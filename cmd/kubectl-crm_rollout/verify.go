@@ -94,20 +94,31 @@ func (v verification) run() error {
 	return nil
 }
 
+// check finds what contradicts itself on the command line.
+func (v verification) check() error {
+	named, chosen := len(v.names) > 0, v.all || v.selector != ""
+	switch {
+	case len(v.filenames) > 0 && (named || chosen):
+		return errors.New("-f reads files and asks no cluster: leave out names, --all and -l")
+	case len(v.filenames) > 0:
+		return nil
+	case named == chosen:
+		return errors.New("name SiteRollouts, or say --all, -l or -f")
+	case named && v.allNamespaces:
+		return errors.New("a name is one of a namespace: leave out --all-namespaces, or say --all")
+	}
+	return nil
+}
+
 // read gets the objects that the command line names, from files or from the API server.
 func (v verification) read() ([]*unstructured.Unstructured, error) {
+	if err := v.check(); err != nil {
+		return nil, err
+	}
 	builder := resource.NewBuilder(v.flags).Unstructured().Flatten()
-	named := len(v.names) > 0
-	switch {
-	case len(v.filenames) > 0 && (named || v.all || v.selector != ""):
-		return nil, errors.New("-f reads files and asks no cluster: leave out names, --all and -l")
-	case len(v.filenames) > 0:
+	if len(v.filenames) > 0 {
 		builder = builder.Local().FilenameParam(false, &resource.FilenameOptions{Filenames: v.filenames})
-	case named == (v.all || v.selector != ""):
-		return nil, errors.New("name SiteRollouts, or say --all, -l or -f")
-	case named && v.allNamespaces:
-		return nil, errors.New("a name is one of a namespace: leave out --all-namespaces, or say --all")
-	default:
+	} else {
 		namespace, _, err := v.flags.ToRawKubeConfigLoader().Namespace()
 		if err != nil {
 			return nil, err

@@ -51,21 +51,25 @@ func count(s snapshot, d decision) counts {
 		for _, sum := range []*v1alpha1.SiteCounts{&c.all, c.byWave[site.Wave]} {
 			add(sum, state, site.Failed)
 		}
-		if state == v1alpha1.SiteHeld || state == v1alpha1.SiteRolledBack {
-			c.held = append(c.held, site.Name)
-		}
-		if site.Failed {
-			c.failed = append(c.failed, site.Name)
-		}
-		if state == v1alpha1.SiteRegressed {
-			c.regressed = append(c.regressed, site.Name)
-		}
+		c.name(site.Name, state, site.Failed)
 	}
-	slices.Sort(c.held)
-	slices.Sort(c.failed)
-	slices.Sort(c.regressed)
-	slices.Sort(c.left)
+	for _, names := range [][]string{c.held, c.failed, c.regressed, c.left} {
+		slices.Sort(names)
+	}
 	return c
+}
+
+// name notes the name of a site that a person has to look at.
+func (c *counts) name(site string, state v1alpha1.SiteState, failed bool) {
+	switch state {
+	case v1alpha1.SiteHeld, v1alpha1.SiteRolledBack:
+		c.held = append(c.held, site)
+	case v1alpha1.SiteRegressed:
+		c.regressed = append(c.regressed, site)
+	}
+	if failed {
+		c.failed = append(c.failed, site)
+	}
 }
 
 func add(c *v1alpha1.SiteCounts, state v1alpha1.SiteState, failed bool) {

@@ -114,6 +114,10 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 		}
 		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", status.Note(is.Message))
 	}
+	r.tellOfWaves(before, after)
+}
+
+func (r *Reconciler) tellOfWaves(before, after *v1alpha1.CRMRollout) {
 	known := map[string]v1alpha1.WaveStatus{}
 	for _, w := range before.Status.Waves {
 		known[w.Name] = w

@@ -158,6 +158,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case s.awaiting != nil && r.memory.await(req.NamespacedName, s):
 		return ctrl.Result{RequeueAfter: awaitAgain}, nil
 	}
+	return r.move(ctx, s)
+}
+
+// move decides, writes down what was decided, and says when to look again.
+func (r *Reconciler) move(ctx context.Context, s snapshot) (ctrl.Result, error) {
 	d, err := r.decide(ctx, s)
 	if err == nil && d.restsOnMore(s) {
 		d, err = r.decideAnew(ctx, s, d)
@@ -176,7 +181,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if s.policy.Problem != "" && (result.RequeueAfter == 0 || result.RequeueAfter > catalogue.PolicyAgain) {
 		result.RequeueAfter = catalogue.PolicyAgain
 	}
-	if r.memory.keep(req.NamespacedName, s.object.UID, d.last) {
+	if r.memory.keep(client.ObjectKeyFromObject(s.object), s.object.UID, d.last) {
 		result.RequeueAfter = 1 // a KPI that the site did not wait for before may have been measured while it was judged
 	}
 	return result, nil

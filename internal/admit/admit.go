@@ -200,6 +200,27 @@ func Aborted(by string) Block {
 	return Block{Reason: v1alpha1.ReasonAborted, Message: fmt.Sprintf("no site starts a phase: site %s failed in a phase whose onFailure is Abort; decide about its attempt: Retry, Waive, Skip or RollBack", by)}
 }
 
+// mayGoOn returns why a wave is not promoted to the next phase of a site.
+func mayGoOn(p plan.Plan, s Site, wave plan.Wave) Block {
+	if s.Next <= wave.Through {
+		return Block{}
+	}
+	return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[wave.Through].Name)}
+}
+
+// mayBegin returns what a wave has against a site that has not begun.
+func mayBegin(s Site, wave Wave) Block {
+	switch {
+	case wave.State == v1alpha1.WaveClosed:
+		return Block{Reason: v1alpha1.ReasonWaitingForWave, Message: wave.Message}
+	case !s.Admitted && wave.Unranked:
+		return Block{Reason: v1alpha1.ReasonWaitingForRanking, Message: cmp.Or(wave.Message, fmt.Sprintf("the sites of wave %s are about to be ranked", wave.Name))}
+	case wave.TooManyFailures:
+		return Block{Reason: v1alpha1.ReasonTooManyFailures, Message: wave.Message}
+	}
+	return Block{}
+}
+
 // blocked asks every question that admission depends on, the more lasting ones first.
 func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
 	planned := p.Wave(s.Wave)
@@ -210,17 +231,15 @@ func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
 	if wave.AbortedBy != "" && len(p.Mistakes) == 0 && !p.Suspended {
 		block = Aborted(wave.AbortedBy)
 	}
+	if block.Reason == "" {
+		block = mayGoOn(p, s, *planned)
+	}
+	if block.Reason == "" && !s.Begun {
+		block = mayBegin(s, wave)
+	}
 	switch {
 	case block.Reason != "":
 		return block
-	case s.Next > planned.Through:
-		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[planned.Through].Name)}
-	case !s.Begun && wave.State == v1alpha1.WaveClosed:
-		return Block{Reason: v1alpha1.ReasonWaitingForWave, Message: wave.Message}
-	case !s.Begun && !s.Admitted && wave.Unranked:
-		return Block{Reason: v1alpha1.ReasonWaitingForRanking, Message: cmp.Or(wave.Message, fmt.Sprintf("the sites of wave %s are about to be ranked", wave.Name))}
-	case !s.Begun && wave.TooManyFailures:
-		return Block{Reason: v1alpha1.ReasonTooManyFailures, Message: wave.Message}
 	case s.Closed.Reason != "":
 		return s.Closed
 	case !free:

@@ -15,11 +15,7 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	step := Step{State: in.Status.State, Phase: phase.Name}
 	switch {
 	case len(phase.Mistakes) > 0:
-		if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
-			return in.follow(phase, &record, d)
-		}
-		step.Gate = in.unjudged(phase.Exit, phase.Name, v1alpha1.GateRoleExit)
-		return in.stalled(step, phase)
+		return in.mistaken(step, phase, record)
 	case record.FailedAt != nil:
 		return in.failed(phase, record)
 	}
@@ -47,6 +43,11 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	if judged.Verdict == v1alpha1.VerdictPass {
 		return in.pass(phase, judged)
 	}
+	return in.undecided(step, phase, judged, due)
+}
+
+// undecided keeps a site whose soak is over in its phase, because the exit gate has not passed.
+func (in Input) undecided(step Step, phase plan.Phase, judged opinion, due time.Time) Step {
 	step.NextLook, step.WakeAt = earlier(nextSample(judged), due), earlier(step.WakeAt, due)
 	switch {
 	case judged.unsigned:
@@ -65,6 +66,15 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	}
 	step.Change = in.turn(step)
 	return step
+}
+
+// mistaken keeps a site in a phase that cannot be judged, unless a person decides that it leaves.
+func (in Input) mistaken(step Step, phase plan.Phase, record v1alpha1.PhaseRecord) Step {
+	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
+		return in.follow(phase, &record, d)
+	}
+	step.Gate = in.unjudged(phase.Exit, phase.Name, v1alpha1.GateRoleExit)
+	return in.stalled(step, phase)
 }
 
 // turn records that a running phase became held or recovered.

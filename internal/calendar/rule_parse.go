@@ -140,16 +140,22 @@ func checkPeriods(parts map[string]string, option rrule.ROption) *fault {
 	return nil
 }
 
-// checkDays looks at numbered days of the week. The library reads beyond its tables for a number that a month, or a year, cannot have.
-func checkDays(parts map[string]string, option rrule.ROption) *fault {
-	most := 0
+// mostOfADay returns how often the same day of the week can be in the period of a rule; 0 where days have no numbers.
+func mostOfADay(parts map[string]string, option rrule.ROption) int {
 	switch {
 	case parts["BYWEEKNO"] != "":
+		return 0
 	case option.Freq == rrule.MONTHLY || (option.Freq == rrule.YEARLY && parts["BYMONTH"] != ""):
-		most = 5
+		return 5
 	case option.Freq == rrule.YEARLY:
-		most = 53
+		return 53
 	}
+	return 0
+}
+
+// checkDays looks at numbered days of the week. The library reads beyond its tables for a number that a month, or a year, cannot have.
+func checkDays(parts map[string]string, option rrule.ROption) *fault {
+	most := mostOfADay(parts, option)
 	if option.Wkst.N() != 0 {
 		return &fault{"WKST is a day of the week without a number", "write it like WKST=MO"}
 	}

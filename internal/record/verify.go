@@ -149,12 +149,21 @@ func passes(step v1alpha1.Transition) bool {
 // phase compares what is kept of a phase with the step that passed it.
 func (v *verifier) phase(phase v1alpha1.PhaseRecord) {
 	passing := v.passing(phase.Name)
+	if phase.PassedAt != nil {
+		v.passed(phase, passing)
+		return
+	}
 	switch {
-	case phase.PassedAt == nil && passing != nil:
+	case passing != nil:
 		v.fault("step %d passed phase %s, and the record of the phase says that it has not passed", passing.Sequence, phase.Name)
-	case phase.PassedAt == nil && len(phase.Evidence) > 0:
+	case len(phase.Evidence) > 0:
 		v.fault("phase %s has evidence, and has not passed", phase.Name)
-	case phase.PassedAt == nil:
+	}
+}
+
+// passed compares what is kept of a phase that has passed with the step that passed it; nil when no such step is kept.
+func (v *verifier) passed(phase v1alpha1.PhaseRecord, passing *v1alpha1.Transition) {
+	switch {
 	case passing == nil && v.complete():
 		v.fault("phase %s is recorded as passed, and no step passed it", phase.Name)
 	case passing == nil:

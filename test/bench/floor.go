@@ -232,7 +232,7 @@ func (s *stage) otherWrites(ctx context.Context, c cost) (script, error) {
 		case request{"POST", "events.k8s.io", "events", ""}:
 			made, err = s.tellings(ctx, int(count))
 		case request{"PATCH", crmv1.GroupVersion.Group, "crmrollouts", ""}:
-			made, err = s.promotions(ctx, int(count))
+			made = s.promotions(int(count))
 		default:
 			err = fmt.Errorf("the floor has no write like %.0f times %s", count, kind)
 		}
@@ -290,7 +290,7 @@ func (s *stage) refreshes(ctx context.Context, object client.Object, count int) 
 }
 
 // promotions stand for what let the rollout begin.
-func (s *stage) promotions(ctx context.Context, count int) (script, error) {
+func (s *stage) promotions(count int) script {
 	var all script
 	for range count {
 		all = append(all, func(ctx context.Context) error {
@@ -299,7 +299,7 @@ func (s *stage) promotions(ctx context.Context, count int) (script, error) {
 			return s.client.Patch(ctx, one, release())
 		})
 	}
-	return all, nil
+	return all
 }
 
 // tellings post events like those of the course.

@@ -99,19 +99,25 @@ func parse(args []string, quiet string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	switch least := fewestIntervals * often; {
-	case flags.NArg() > 0:
+	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
-	case o.part != "" && !slices.Contains(partNames(), o.part):
-		return o, fmt.Errorf("-part %q is none of %s", o.part, strings.Join(partNames(), ", "))
-	case o.gated < 1 || o.moving < 1 || o.many < 1:
-		return o, errors.New("-gated, -moving and -many must be at least 1")
-	case o.sites < 2:
-		return o, errors.New("-sites must be at least 2: one that is held and one that proves")
-	case o.quiet < least || o.rest < least:
-		return o, fmt.Errorf("-quiet and -rest must be at least %s, %d intervals of a KPI", least, fewestIntervals)
 	}
-	return o, nil
+	return o, o.check()
+}
+
+// check finds options that cannot be measured.
+func (o options) check() error {
+	switch least := fewestIntervals * often; {
+	case o.part != "" && !slices.Contains(partNames(), o.part):
+		return fmt.Errorf("-part %q is none of %s", o.part, strings.Join(partNames(), ", "))
+	case o.gated < 1 || o.moving < 1 || o.many < 1:
+		return errors.New("-gated, -moving and -many must be at least 1")
+	case o.sites < 2:
+		return errors.New("-sites must be at least 2: one that is held and one that proves")
+	case o.quiet < least || o.rest < least:
+		return fmt.Errorf("-quiet and -rest must be at least %s, %d intervals of a KPI", least, fewestIntervals)
+	}
+	return nil
 }
 
 func run(ctx context.Context, o options) error {
