@@ -175,6 +175,31 @@ var spoilings = []spoiling{
 	{"nothing while suspended", "a phase starts", func(s *step) {
 		s.before.Status.Phases, s.turn.rollout.Spec.Suspend = s.before.Status.Phases[:2], true
 	}},
+	{"", "a wave begins while its calendars are open", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Calendars, s.turn.rollout.Spec.Waves[1].Calendars = refs("office"), refs("region")
+		s.hours = hours{"office": from(span{hour, 2 * hour}), "region": notFrom(span{0, hour})}
+	}},
+	{"nothing while a calendar is closed", "the rollout's", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Calendars, s.hours = refs("office"), hours{"office": notFrom(span{hour, 2 * hour})}
+	}},
+	{"nothing while a calendar is closed", "the wave's", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Waves[1].Calendars, s.hours = refs("region"), hours{"region": from(span{2 * hour, 3 * hour})}
+	}},
+	{"nothing while a calendar is closed", "the phase's, when it starts", func(s *step) {
+		s.before.Status.Phases = s.before.Status.Phases[:2]
+		s.phase("golive").Spec.Calendars, s.hours = refs("audit"), hours{"audit": from(span{0, hour})}
+	}},
+	{"nothing while a calendar is closed", "that of the site alone", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Calendars, s.hours = refs("holidays"), hours{"holidays": func(site string, _ time.Duration) bool { return site != "berlin" }}
+	}},
+	{"nothing while a calendar is closed", "nobody knows when it is open", func(s *step) {
+		s.admitsBerlin()
+		s.turn.rollout.Spec.Calendars = refs("unknown")
+	}},
 	{"nothing while the plan is invalid", "a phase does not exist", func(s *step) {
 		s.admitsBerlin()
 		s.turn.rollout.Spec.Phases = append(s.turn.rollout.Spec.Phases, v1alpha1.LocalReference{Name: "optimise"})

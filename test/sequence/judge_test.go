@@ -30,6 +30,8 @@ type scene struct {
 	rollout *v1alpha1.CRMRollout
 	// siteRollouts as they are on the API server, after the write.
 	siteRollouts []*v1alpha1.SiteRollout
+	// hours of the calendars of the scenario.
+	hours hours
 }
 
 // step is a write to a SiteRollout by the operator.
@@ -56,6 +58,7 @@ var invariants = map[string]func(step) string{
 	"no site begins before its wave is ranked":    rankedFirst,
 	"nothing past through":                        notPastThrough,
 	"nothing while suspended":                     notSuspended,
+	"nothing while a calendar is closed":          closedCalendar,
 	"nothing while the plan is invalid":           validPlan,
 	"a phase soaks":                               soaked,
 	"a gate passes on proof only":                 provedGates,

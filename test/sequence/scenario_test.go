@@ -29,6 +29,8 @@ type scenario struct {
 	// reactions are what happens once, as soon as something was written.
 	reactions []reaction
 	length    time.Duration
+	// hours of the calendars.
+	hours hours
 }
 
 // reaction is something that happens right after a change, or right after values of a KPI were captured.

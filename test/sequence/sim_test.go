@@ -410,7 +410,7 @@ func (s *sim) captured(kpi types.NamespacedName) {
 
 // scene is the whole state of the simulation for the judge.
 func (s *sim) scene(t *turn) scene {
-	at := scene{turn: t, now: s.now(), drift: 2 * s.chaos.drift, log: s.source.log, api: s.api, siteRollouts: all[*v1alpha1.SiteRollout](s.api)}
+	at := scene{turn: t, now: s.now(), drift: 2 * s.chaos.drift, log: s.source.log, api: s.api, siteRollouts: all[*v1alpha1.SiteRollout](s.api), hours: s.scenario.hours}
 	if rollouts := all[*v1alpha1.CRMRollout](s.api); len(rollouts) > 0 {
 		at.rollout = rollouts[0]
 	}
