@@ -67,7 +67,7 @@ func withoutNumbers(s v1alpha1.SiteRolloutStatus) v1alpha1.SiteRolloutStatus {
 	if bare.Gate == nil || len(bare.Gate.Criteria) == 0 {
 		return bare // no message quotes a number; where a baseline is missing, it says the same at every try
 	}
-	quotes := bare.Reason != v1alpha1.ReasonWaitingForApproval // who is missing is no number
+	quotes := bare.Reason != v1alpha1.ReasonWaitingForApproval && bare.Reason != v1alpha1.ReasonWaitingForCalendar // who is missing, and which calendar is closed, are no numbers
 	if quotes {
 		bare.Message = ""
 	}
