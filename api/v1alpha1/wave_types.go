@@ -161,11 +161,6 @@ type Wave struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	Pick *int32 `json:"pick,omitempty"`
-
-	// plannedStart is when the first site of the wave is planned to begin. It is compared with what happens, and keeps nothing from happening. Unset: when the wave opens is not planned.
-	//
-	// +optional
-	PlannedStart *metav1.Time `json:"plannedStart,omitempty"`
 }
 
 // WaveState says whether a wave's sites may start.

@@ -11,9 +11,6 @@ func (p *Phase) resolveFailure(object string, spec v1alpha1.RolloutPhaseSpec) {
 	if spec.Deadline != "" && err == nil && p.Deadline <= p.Soak {
 		p.Mistakes = append(p.Mistakes, invalid(object, "spec.deadline", "it is not longer than soak, so every attempt would fail before it may pass", "make deadline longer than soak"))
 	}
-	if p.Expected, err = spec.Expected.Parse(); err != nil {
-		p.Mistakes = append(p.Mistakes, invalid(object, "spec.expected", err.Error(), remedyDuration))
-	}
 	if p.OnFailure = spec.OnFailure; p.OnFailure == "" {
 		p.OnFailure = v1alpha1.FailureHold
 	}

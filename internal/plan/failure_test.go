@@ -15,24 +15,24 @@ func attempts(n int32) *int32 { return &n }
 
 func TestWhatFollowsAFailureIsResolvedWithWhatStandsForUnsetFields(t *testing.T) {
 	type failure struct {
-		Deadline, Expected time.Duration
-		MaxAttempts        int32
-		OnFailure          v1alpha1.FailurePolicy
+		Deadline    time.Duration
+		MaxAttempts int32
+		OnFailure   v1alpha1.FailurePolicy
 	}
 	for name, tc := range map[string]struct {
 		spec v1alpha1.RolloutPhaseSpec
 		want failure
 	}{
-		"nothing is set":                {v1alpha1.RolloutPhaseSpec{}, failure{OnFailure: v1alpha1.FailureHold}},
-		"a site is rolled back":         {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureRollBack}, failure{OnFailure: v1alpha1.FailureRollBack, MaxAttempts: 1}},
-		"the rollout is aborted":        {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureAbort}, failure{OnFailure: v1alpha1.FailureAbort, MaxAttempts: 1}},
-		"a site is held, after three":   {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureHold, MaxAttempts: attempts(3)}, failure{OnFailure: v1alpha1.FailureHold, MaxAttempts: 3}},
-		"the rollout is, after three":   {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureAbort, MaxAttempts: attempts(3)}, failure{OnFailure: v1alpha1.FailureAbort, MaxAttempts: 3}},
-		"a deadline and an expectation": {v1alpha1.RolloutPhaseSpec{Soak: "1w", Deadline: "8d", Expected: "9d"}, failure{OnFailure: v1alpha1.FailureHold, Deadline: 192 * time.Hour, Expected: 216 * time.Hour}},
+		"nothing is set":              {v1alpha1.RolloutPhaseSpec{}, failure{OnFailure: v1alpha1.FailureHold}},
+		"a site is rolled back":       {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureRollBack}, failure{OnFailure: v1alpha1.FailureRollBack, MaxAttempts: 1}},
+		"the rollout is aborted":      {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureAbort}, failure{OnFailure: v1alpha1.FailureAbort, MaxAttempts: 1}},
+		"a site is held, after three": {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureHold, MaxAttempts: attempts(3)}, failure{OnFailure: v1alpha1.FailureHold, MaxAttempts: 3}},
+		"the rollout is, after three": {v1alpha1.RolloutPhaseSpec{OnFailure: v1alpha1.FailureAbort, MaxAttempts: attempts(3)}, failure{OnFailure: v1alpha1.FailureAbort, MaxAttempts: 3}},
+		"a deadline":                  {v1alpha1.RolloutPhaseSpec{Soak: "1w", Deadline: "8d"}, failure{OnFailure: v1alpha1.FailureHold, Deadline: 192 * time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := plan.ResolvePhase(&v1alpha1.RolloutPhase{ObjectMeta: named("golive"), Spec: tc.spec}, plan.Objects{})
-			if diff := cmp.Diff(tc.want, failure{p.Deadline, p.Expected, p.MaxAttempts, p.OnFailure}); diff != "" || len(p.Mistakes) > 0 {
+			if diff := cmp.Diff(tc.want, failure{p.Deadline, p.MaxAttempts, p.OnFailure}); diff != "" || len(p.Mistakes) > 0 {
 				t.Errorf("mistakes %v (-want +got):\n%s", p.Mistakes, diff)
 			}
 		})
@@ -55,9 +55,8 @@ func TestMistakesInWhatFollowsAFailureAndInSustainAreNamed(t *testing.T) {
 		"a deadline that is longer than the soak": {phase(func(s *v1alpha1.RolloutPhaseSpec) { s.Deadline = "29d" }), nil},
 		"a deadline as long as the soak":          {phase(func(s *v1alpha1.RolloutPhaseSpec) { s.Deadline = "28d" }), []string{tooShort}},
 		"a deadline shorter than the soak":        {phase(func(s *v1alpha1.RolloutPhaseSpec) { s.Deadline = "1d" }), []string{tooShort}},
-		"no durations": {phase(func(s *v1alpha1.RolloutPhaseSpec) { s.Deadline, s.Expected = "0s", "0d" }), []string{
-			`RolloutPhase/migrate spec.deadline: "0s" is not longer than zero; write it like 4w, 30d, 12h or 1h30m`,
-			`RolloutPhase/migrate spec.expected: "0d" is not longer than zero; write it like 4w, 30d, 12h or 1h30m`}},
+		"no duration": {phase(func(s *v1alpha1.RolloutPhaseSpec) { s.Deadline = "0s" }), []string{
+			`RolloutPhase/migrate spec.deadline: "0s" is not longer than zero; write it like 4w, 30d, 12h or 1h30m`}},
 		"a gate to sustain": {sustain(v1alpha1.Sustain{Gate: ready, OnRegression: v1alpha1.RegressionReopen, Reopens: "migrate"}), nil},
 		"a gate to sustain that does not exist": {sustain(v1alpha1.Sustain{Gate: v1alpha1.LocalReference{Name: "kept"}}),
 			[]string{`CRMRollout/crm spec.sustain.gate.name: AcceptanceGate "kept" does not exist in this namespace; create it or correct the name`}},

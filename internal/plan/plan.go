@@ -45,8 +45,6 @@ type Phase struct {
 	Soak time.Duration
 	// Deadline is how long an attempt may take; zero for as long as it takes.
 	Deadline time.Duration
-	// Expected is how long the phase is planned to take at a site; zero when that is not planned.
-	Expected time.Duration
 	// MaxAttempts is how many attempts begin by themselves, the first included; zero for no limit.
 	MaxAttempts int32
 	// OnFailure says what follows when no other attempt begins by itself. It is never empty.
