@@ -52,7 +52,7 @@ var refusedGates = []refusal{
 	{"a score that is passed by nothing", criterionWith(weighted, `, score: {pass: 0}`), []string{"spec.score.pass", "greater than or equal to 1"}},
 	{"a score of more than all", criterionWith(weighted, `, score: {pass: 101}`), []string{"spec.score.pass", "less than or equal to 100"}},
 
-	{"a gate of nothing", `{kind: AcceptanceGate, metadata: {name: refused}, spec: {}}`, []string{"spec: Invalid value", "a gate without criteria would pass everything; add criteria or guardrails"}},
+	{"a gate of nothing", `{kind: AcceptanceGate, metadata: {name: refused}, spec: {}}`, []string{"spec: Invalid value", "a gate without criteria would pass everything; add criteria, guardrails or approvals"}},
 	{"a gate that is all advice", criterionWith(`atLeast: "0.9", importance: Advisory`, ``), []string{"spec: Invalid value", "a gate whose criteria are all Advisory would pass everything; make one Required or Weighted"}},
 	{"a guardrail that only advises", guardrailWith(`name: calm, kpi: complaints, atMost: "5", importance: Advisory`), []string{"spec: Invalid value", alwaysReal}},
 	{"a guardrail with a weight", guardrailWith(`name: calm, kpi: complaints, atMost: "5", importance: Weighted, weight: 2`), []string{"spec: Invalid value", alwaysReal}},

@@ -64,7 +64,7 @@ var refusals = []refusal{
 	{"a rollout without phases", `{kind: CRMRollout, metadata: {name: refused}, spec: {phases: [], waves: [` + wave + `]}}`, []string{"spec.phases", "at least 1 items"}},
 	{"a rollout without waves", rolloutWith(`waves: []`), []string{"spec.waves", "at least 1 items"}},
 	{"a wave without a selector", rolloutWith(`waves: [{name: pilot}]`), []string{"selector", "Required value"}},
-	{"no site may be in a phase at a time", rolloutWith(`waves: [` + wave + `], maxConcurrent: 0`), []string{"maxConcurrent", "greater than or equal to 1"}},
+	{"no site may be in a phase at a time", rolloutWith(`waves: [` + wave + `], maxConcurrent: 0%`), []string{"maxConcurrent", "should match"}},
 	{"a goal without success factors", rolloutWith(`waves: [` + wave + `], goals: [{name: growth, successFactors: []}]`), []string{"successFactors", "at least 1 items"}},
 	{"a field that does not exist", rolloutWith(`waves: [` + wave + `], throuhg: prepare`), []string{`unknown field "spec.throuhg"`}},
 	{"a rollout whose name has a dot", `{kind: CRMRollout, metadata: {name: group.emea}, spec: {phases: [{name: prepare}], waves: [` + wave + `]}}`, []string{noLabel}},

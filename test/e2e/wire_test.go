@@ -82,10 +82,11 @@ func (w *wire) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	http.Error(response, "busy", http.StatusTooManyRequests)
 }
 
-// takes reports whether a request is passed on. The lease, and the events that tell of it, go by another way in the manager, and are no work.
+// takes reports whether a request is passed on. The lease, and the events that tell of it, go by another way in the manager, and are no work. Nor are other events: each tells of a
+// write that was carried out before, and a queue of its own sends it.
 func (w *wire) takes(request *http.Request) bool {
 	path := request.URL.Path
-	if request.Method == http.MethodGet || strings.Contains(path, "/leases") || strings.Contains(path, "/api/v1/") {
+	if request.Method == http.MethodGet || strings.Contains(path, "/leases") || strings.Contains(path, "/api/v1/") || strings.Contains(path, "/events") {
 		return true
 	}
 	w.mu.Lock()

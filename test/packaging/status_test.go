@@ -26,7 +26,11 @@ func TestObjectsSayThatNobodyHasLookedAtThem(t *testing.T) {
 	}
 	// A reading is created under a name that the API server makes up; who applies has to give one.
 	reading = regexp.MustCompile(`generateName: (.*)-`).ReplaceAll(reading, []byte("name: $1"))
-	text := bytes.Join([][]byte{kustomize(t, "config/samples").text, kustomize(t, "config/samples/calendars").text, reading}, []byte("\n---\n"))
+	decision, err := os.ReadFile(repository + "/config/samples/decisions/retry.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.Join([][]byte{kustomize(t, "config/samples").text, kustomize(t, "config/samples/calendars").text, reading, decision}, []byte("\n---\n"))
 	for manager, options := range map[string][]string{"client-side": nil, "server-side": {"--server-side"}} {
 		t.Run("applied "+manager, func(t *testing.T) {
 			r := parse(t, bytes.ReplaceAll(text, []byte("crm-demo"), []byte("crm-"+manager)))
