@@ -52,8 +52,8 @@ func TestOwnCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		made := difference(before, inventory(t, theirs))
-		if crds := strings.Count(strings.Join(made, "\n"), "customresourcedefinition"); crds != 8 || len(made) != 9 || !slices.Contains(made, "namespace/"+namespace) {
-			t.Errorf("want 8 kinds and the namespace and nothing else, got %q", made)
+		if crds := strings.Count(strings.Join(made, "\n"), "customresourcedefinition"); crds != 10 || len(made) != 11 || !slices.Contains(made, "namespace/"+namespace) {
+			t.Errorf("want 10 kinds and the namespace and nothing else, got %q", made)
 		}
 		strike(t, stage)
 		same(t, theirs, before)
