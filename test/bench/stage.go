@@ -98,12 +98,20 @@ func (s *stage) create(ctx context.Context) error {
 	return perform(ctx, scripts)
 }
 
-// startManager runs the manager.
+// startManager runs the manager, and returns when it works: it is ready before it has the lease, and counts nothing until then.
 func (s *stage) startManager(ctx context.Context) error {
 	// It competes for its lease as it does in production: that is a part of what it writes.
 	var err error
-	s.manager, err = s.cluster.StartManager(ctx, cluster.ManagerOptions{LeaderElectionNamespace: namespace})
-	return err
+	if s.manager, err = s.cluster.StartManager(ctx, cluster.ManagerOptions{LeaderElectionNamespace: namespace}); err != nil {
+		return err
+	}
+	within := s.programme.within()
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("the manager did not begin to work within %s", within))
+	defer cancel()
+	return s.until(ctx, func() (bool, error) {
+		metrics, err := scrape(ctx, http.DefaultClient, s.manager.MetricsURL())
+		return err == nil && new(sample).readManager(metrics) == nil, err
+	})
 }
 
 // strike ends everything that was started.
