@@ -166,6 +166,13 @@ type CriterionReport struct {
 	//
 	// +optional
 	Exceptions int32 `json:"exceptions,omitempty"`
+
+	// exceptionTimes are when the latest of them were measured, oldest first. Unset: the run has none.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	ExceptionTimes []metav1.Time `json:"exceptionTimes,omitempty"`
 }
 
 // GateReport is the judgement on the gate that a site stands at.

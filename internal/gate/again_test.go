@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -13,8 +14,8 @@ import (
 	"github.com/crmops/rollout-operator/internal/measure"
 )
 
-// told is the hold of a criterion that a status told of and that has been looked at up to 8:20, as far as the former process knew the values.
-func told(c gate.Criterion, since int, exceptions int32) map[string]gate.Hold {
+// told is the hold of a criterion that a status told of and that has been looked at up to 8:20, as far as the former process knew the values. It has exceptions at some minutes.
+func told(c gate.Criterion, since int, exceptions ...int) map[string]gate.Hold {
 	revision, words := c.KPI.Revision, c.Threshold.String()
 	if reference := c.Reference(); reference != nil {
 		revision, words = revision+"/"+reference.Revision, words+" from "+reference.Name+", with at most 2 exceptions"
@@ -22,10 +23,19 @@ func told(c gate.Criterion, since int, exceptions int32) map[string]gate.Hold {
 	if c.MinSamples > 0 {
 		words += ", of 10 samples or more"
 	}
-	return map[string]gate.Hold{c.Name: {
+	return map[string]gate.Hold{c.Name: run(gate.Hold{
 		Of:    gate.Proof{Revision: revision, Threshold: words, Guardrail: c.Importance == v1alpha1.ImportanceGuardrail},
-		Since: at(since), SeenThrough: at(20), Exceptions: exceptions, Recorded: true,
-	}}
+		Since: at(since), SeenThrough: at(20), Recorded: true,
+	}, exceptions...)}
+}
+
+// run returns a hold with exceptions at some minutes.
+func run(hold gate.Hold, exceptions ...int) gate.Hold {
+	hold.Exceptions = int32(len(exceptions))
+	for _, minute := range exceptions {
+		hold.Excepted = append(hold.Excepted, at(minute))
+	}
+	return hold
 }
 
 // resumed asks about a criterion before its source has answered, and again when the moments from 8:00 to 8:20 have been measured again, and 8:25 for the first time.
@@ -54,8 +64,8 @@ func TestARunThatAStatusToldEndsAtABadValueThatIsMeasuredAgain(t *testing.T) {
 			c := required("used", adoption, atLeast(t, "80"), time.Hour)
 			w := world{evidence: map[string]gate.Evidence{"adoption": latest(samples(0, tc.values...))}, now: at(26)}
 			want := gate.Hold{Of: proof, Since: at(tc.since), SeenThrough: at(25)}
-			if got := resumed(c, w, told(c, tc.began, 0)); got != want {
-				t.Errorf("hold %+v, want %+v", got, want)
+			if diff := cmp.Diff(want, resumed(c, w, told(c, tc.began))); diff != "" {
+				t.Errorf("hold (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -64,7 +74,7 @@ func TestARunThatAStatusToldEndsAtABadValueThatIsMeasuredAgain(t *testing.T) {
 func TestTheRunOfAGuardrailThatAStatusToldEndsAtAGoodValueThatIsMeasuredAgain(t *testing.T) {
 	c := calm(t, time.Hour)
 	w := world{evidence: map[string]gate.Evidence{"complaints": latest(samples(0, 9, 9, 1, 9, 9, 9))}, now: at(26)}
-	if got := resumed(c, w, told(c, -30, 0)); !got.Since.Equal(at(15)) {
+	if got := resumed(c, w, told(c, -30)); !got.Since.Equal(at(15)) {
 		t.Errorf("broken since %v", got.Since)
 	}
 }
@@ -78,31 +88,36 @@ func TestARunThatAStatusToldEndsAtAValueOfTooFewSamplesThatIsMeasuredAgain(t *te
 	}
 	all[1].Samples = 9
 	w := world{evidence: map[string]gate.Evidence{"adoption": latest(all)}, now: at(26)}
-	if got := resumed(c, w, told(c, -30, 0)); !got.Since.Equal(at(10)) {
+	if got := resumed(c, w, told(c, -30)); !got.Since.Equal(at(10)) {
 		t.Errorf("met since %v", got.Since)
 	}
 }
 
 func TestExceptionsThatAreMeasuredAgainAreCountedOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
-		before int32
+		before []int
 		began  int
 		values []float64
 		want   gate.Hold
 	}{
-		"the one that the status counted":            {1, -30, []float64{90, 70, 90, 90, 90, 90}, gate.Hold{Since: at(-30), Exceptions: 1}},
-		"one that nobody knew":                       {0, -30, []float64{90, 70, 90, 90, 90, 90}, gate.Hold{Since: at(-30), Exceptions: 1}},
-		"those that the status counted, and one now": {1, -30, []float64{90, 70, 90, 90, 90, 70}, gate.Hold{Since: at(-30), Exceptions: 2}},
-		"one more than are allowed":                  {2, -30, []float64{70, 70, 90, 70, 90, 90}, gate.Hold{Since: at(20)}},
-		"one from before the run is none":            {0, 10, []float64{90, 70, 90, 90, 90, 90}, gate.Hold{Since: at(10)}},
-		"the first value of a run is none":           {0, 0, []float64{70, 90, 90, 90, 90, 90}, gate.Hold{Since: at(5)}},
+		"the one that the status counted":                    {[]int{5}, -30, []float64{90, 70, 90, 90, 90, 90}, run(gate.Hold{Since: at(-30)}, 5)},
+		"one that nobody knew":                               {nil, -30, []float64{90, 70, 90, 90, 90, 90}, run(gate.Hold{Since: at(-30)}, 5)},
+		"one that nobody knew, beside one of the status":     {[]int{-10}, -30, []float64{90, 70, 90, 90, 90, 90}, run(gate.Hold{Since: at(-30)}, -10, 5)},
+		"one that nobody knew, before one of the status":     {[]int{15}, -30, []float64{90, 70, 90, 70, 90, 90}, run(gate.Hold{Since: at(-30)}, 5, 15)},
+		"the one that the status counted, and one now":       {[]int{5}, -30, []float64{90, 70, 90, 90, 90, 70}, run(gate.Hold{Since: at(-30)}, 5, 25)},
+		"one that nobody knew, and more than are allowed":    {[]int{-10, -5}, -30, []float64{90, 70, 90, 90, 90, 90}, gate.Hold{Since: at(10)}},
+		"those of the status, and one now that is too many":  {[]int{-10, 5}, -30, []float64{90, 70, 90, 90, 90, 70}, gate.Hold{}},
+		"those of the status, all of which have turned good": {[]int{5, 10}, -30, []float64{90, 90, 90, 90, 90, 90}, run(gate.Hold{Since: at(-30)}, 5, 10)},
+		"one from before the run is none":                    {nil, 10, []float64{90, 70, 90, 90, 90, 90}, gate.Hold{Since: at(10)}},
+		"the first value of a run is none":                   {nil, 0, []float64{70, 90, 90, 90, 90, 90}, gate.Hold{Since: at(5)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := equal(t, 2)
 			w := parallel(26, tc.values, []float64{90, 90, 90, 90, 90, 90})
-			got := resumed(c, w, told(c, tc.began, tc.before))
-			if tc.want.Of, tc.want.SeenThrough = got.Of, at(25); got != tc.want {
-				t.Errorf("hold %+v, want %+v", got, tc.want)
+			got := resumed(c, w, told(c, tc.began, tc.before...))
+			tc.want.Of, tc.want.SeenThrough = got.Of, at(25)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("hold (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -157,7 +172,7 @@ func TestAGapBeginsAtTheLastValueThatIsMeasuredAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := required("used", adoption, atLeast(t, "80"), time.Hour)
 			w := world{evidence: map[string]gate.Evidence{"adoption": latest(tc.values)}, now: at(26)}
-			if got := resumed(c, w, told(c, -30, 0)); !got.Since.Equal(at(tc.since)) {
+			if got := resumed(c, w, told(c, -30)); !got.Since.Equal(at(tc.since)) {
 				t.Errorf("met since %v", got.Since)
 			}
 		})

@@ -136,6 +136,8 @@ type Hold struct {
 	SeenThrough time.Time
 	// Exceptions is the number of values in the run that were outside of the tolerance.
 	Exceptions int32
+	// Excepted are the times of the latest of them, oldest first, so that a value that is measured again is counted once.
+	Excepted []time.Time
 	// Recorded is true while the run is what a status says and no more: nobody has looked at those of its values that have been measured again.
 	Recorded bool
 }

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -66,8 +67,8 @@ func TestGeneratedHistoriesNothingIsDecidedThatTheyHaveNotEarned(t *testing.T) {
 			p.notBefore = at(rapid.IntRange(-30, 40).Draw(t, "notBefore"))
 		}
 		if p.alone() {
-			// What the source tells later of a moment at which it failed counts too. What a value was to be compared with then may not be measured again, and exceptions that
-			// a status counted cannot be told from new ones, so nobody can say what such a value is worth beside a reference or a control group.
+			// What the source tells later of a moment at which it failed counts too. What a value was to be compared with then may not be measured again, so nobody can say what
+			// such a value is worth beside a reference or a control group.
 			p.remembers = rapid.Bool().Draw(t, "remembers")
 		}
 		tick := 0
@@ -151,7 +152,7 @@ func TestGeneratedHistoriesAreJudgedAlikeInWhateverOrderTheyArrive(t *testing.T)
 		got := last(merge(t, p, ticks), false)
 		earned := p.oracle(end).all(p.gate, false)
 		for i, c := range want.Criteria {
-			if other := got.Criteria[i]; c.Verdict != other.Verdict || c.Reason != other.Reason || c.Message != other.Message || c.Hold != other.Hold {
+			if other := got.Criteria[i]; c.Verdict != other.Verdict || c.Reason != other.Reason || c.Message != other.Message || !reflect.DeepEqual(c.Hold, other.Hold) {
 				t.Fatalf("in the order of time %+v\nin another %+v", c, other)
 			}
 			if c.Verdict != earned[c.Criterion.Name] {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -20,12 +21,12 @@ func (c Criterion) extend(hold Hold, samples []Sample, dropped, now time.Time, f
 		if s.Time.Sub(hold.SeenThrough) > c.KPI.StaleAfter {
 			hold = hold.ended()
 		}
-		hold = c.runWith(find(s), s.Time, hold, 1)
+		hold = c.runWith(find(s), s.Time, hold)
 		hold.SeenThrough = s.Time
 	}
 	if latest := last(samples); latest != nil {
 		// The latest value is what is compared, so the run must agree with it, also when a clock that was ahead counted its time as seen already.
-		hold = c.runWith(find(*latest), latest.Time, hold, 0)
+		hold = c.runWith(find(*latest), latest.Time, hold)
 	}
 	silence := resumeMargin * c.KPI.StaleAfter
 	if reference := c.Reference(); reference != nil {
@@ -61,7 +62,7 @@ func (c Criterion) review(hold Hold, samples []Sample, find func(Sample) Finding
 		return hold
 	}
 	hold.Recorded = false
-	again := Hold{Of: hold.Of, Since: hold.Since}
+	again := Hold{Of: hold.Of, Since: hold.Since, Exceptions: hold.Exceptions, Excepted: hold.Excepted}
 	for _, s := range samples {
 		if s.Time.Before(hold.Since) || s.Time.After(hold.SeenThrough) {
 			continue
@@ -77,14 +78,14 @@ func (c Criterion) review(hold Hold, samples []Sample, find func(Sample) Finding
 		if s.Time.Equal(hold.Since) {
 			again.Since = time.Time{} // the first value of a run is no exception of it
 		}
-		if again = c.runWith(found, s.Time, again, 1); again.Since.IsZero() {
+		if again = c.runWith(found, s.Time, again); again.Since.IsZero() {
 			return again
 		}
 	}
 	if !again.SeenThrough.IsZero() {
 		hold.SeenThrough = again.SeenThrough
 	}
-	hold.Exceptions = max(hold.Exceptions, again.Exceptions)
+	hold.Exceptions, hold.Excepted = again.Exceptions, again.Excepted
 	return hold
 }
 
@@ -101,8 +102,7 @@ func (h Hold) ended() Hold {
 }
 
 // runWith returns the hold once a value is known: the run goes on or begins with one of its kind, and ends with another, unless that is an exception that is allowed.
-// A value that was counted before costs nothing; in a run without exceptions none was.
-func (c Criterion) runWith(found Finding, at time.Time, hold Hold, cost int32) Hold {
+func (c Criterion) runWith(found Finding, at time.Time, hold Hold) Hold {
 	kind := Met
 	if c.guards() {
 		kind = Missed
@@ -111,12 +111,31 @@ func (c Criterion) runWith(found Finding, at time.Time, hold Hold, cost int32) H
 	case found == kind && hold.Since.IsZero():
 		hold.Since = at
 	case found == kind:
-	case found == Missed && !hold.Since.IsZero() && max(hold.Exceptions+cost, 1) <= c.allowedExceptions():
-		hold.Exceptions = max(hold.Exceptions+cost, 1)
+	case found == Missed && !hold.Since.IsZero() && hold.excepts(at):
+	case found == Missed && !hold.Since.IsZero() && hold.Exceptions < c.allowedExceptions():
+		hold = hold.withException(at)
 	default:
 		return hold.ended()
 	}
 	return hold
+}
+
+// listedExceptions is how many exceptions of a run are known by their times: more than the moments that are measured again after a start, so that none of those is counted twice.
+// It repeats the MaxItems marker of a report's exceptionTimes.
+const listedExceptions = 16
+
+// excepts reports whether the value of a time has been counted as an exception of the run.
+func (h Hold) excepts(at time.Time) bool {
+	return slices.ContainsFunc(h.Excepted, at.Equal)
+}
+
+// withException returns the hold with one exception more. Holds are copied, so the list is too.
+func (h Hold) withException(at time.Time) Hold {
+	h.Exceptions++
+	h.Excepted = append(slices.Clone(h.Excepted), at)
+	slices.SortFunc(h.Excepted, time.Time.Compare)
+	h.Excepted = h.Excepted[max(0, len(h.Excepted)-listedExceptions):]
+	return h
 }
 
 func (c Criterion) allowedExceptions() int32 {
@@ -185,6 +204,9 @@ func (c Criterion) resume(r v1alpha1.CriterionReport, measured Measured) (Hold, 
 		return Hold{Of: proved, SeenThrough: r.SampleTime.Time}, true
 	}
 	hold := Hold{Of: proved, Since: since.Time, SeenThrough: r.SampleTime.Time, Exceptions: r.Exceptions, Recorded: true}
+	for _, at := range r.ExceptionTimes {
+		hold.Excepted = append(hold.Excepted, at.Time)
+	}
 	if trusted := measured.Last.Add(-c.KPI.StaleAfter - time.Second); runs(r.Reason) && !measured.Since.After(r.SampleTime.Time) && trusted.After(hold.SeenThrough) {
 		hold.SeenThrough = trusted
 	}

@@ -27,6 +27,9 @@ func (j Judgement) Report(g Gate, role v1alpha1.GateRole) *v1alpha1.GateReport {
 			SampleTime:  statusTime(c.Hold.SeenThrough),
 			Exceptions:  c.Hold.Exceptions,
 		}
+		for _, at := range c.Hold.Excepted {
+			r.ExceptionTimes = append(r.ExceptionTimes, metav1.NewTime(at))
+		}
 		if c.Criterion.Importance != v1alpha1.ImportanceRequired {
 			r.Importance = c.Criterion.Importance
 		}

@@ -229,8 +229,8 @@ func TestAValueThatIsTakenBackTakesTheRunWithIt(t *testing.T) {
 	e := gate.Evidence{Latest: gate.OutcomeValue, LatestAt: at(10), Samples: []gate.Sample{{Value: 90, Time: at(0)}}, DroppedThrough: at(5)}
 	holds := map[string]gate.Hold{"c": {Of: proof, Since: at(-55), SeenThrough: at(5)}}
 	got := gate.Judge(gate.Question{Gate: g, Holds: holds, Facts: facts(e, time.Time{}, at(10))}).Holds()["c"]
-	if want := (gate.Hold{Of: proof, Since: at(0), SeenThrough: at(0)}); got != want {
-		t.Errorf("hold %+v, want %+v", got, want)
+	if diff := cmp.Diff(gate.Hold{Of: proof, Since: at(0), SeenThrough: at(0)}, got); diff != "" {
+		t.Errorf("hold (-want +got):\n%s", diff)
 	}
 }
 
