@@ -86,11 +86,30 @@ type CRMRolloutSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Calendars []LocalReference `json:"calendars,omitempty"`
 
+	// adopt says which sites take an edited plan (phases, gates, KPIs). A phase that runs is always judged by the plan that it began with.
+	// NewSites: sites that have not begun; the others keep their plan to the end. NextPhase: those too, from their next phase or attempt on. Unset: NextPhase.
+	//
+	// +optional
+	Adopt AdoptPolicy `json:"adopt,omitempty"`
+
 	// sustain says what sites must keep up after they have passed every phase. Unset: nothing is measured of completed sites.
 	//
 	// +optional
 	Sustain *Sustain `json:"sustain,omitempty"`
 }
+
+// AdoptPolicy says which sites take an edited plan.
+//
+// +kubebuilder:validation:Enum=NewSites;NextPhase
+type AdoptPolicy string
+
+// The policies of adoption.
+const (
+	// AdoptNewSites: only sites that have not begun take an edited plan.
+	AdoptNewSites AdoptPolicy = "NewSites"
+	// AdoptNextPhase: sites that have begun take it too, with their next phase or attempt.
+	AdoptNextPhase AdoptPolicy = "NextPhase"
+)
 
 // RegressionPolicy says what follows when a completed site no longer meets the gate of sustain.
 //
@@ -213,6 +232,21 @@ type CRMRolloutStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MaxLength=1024
 	Mistakes []string `json:"mistakes,omitempty"`
+
+	// currentRevision is the name of the ControllerRevision with the plan as it is now. Unset: it has not been frozen yet, which happens as soon as the plan has no mistakes, or a site is
+	// admitted all the same.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	CurrentRevision string `json:"currentRevision,omitempty"`
+
+	// revisions are the frozen plans that are in use, the newest first. At most 10 are shown; the current one is always among them.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Revisions []RevisionStatus `json:"revisions,omitempty"`
 
 	// conditions are Ready, Progressing, Completed, and Stalled when the plan is invalid.
 	//

@@ -11,12 +11,16 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -79,10 +83,14 @@ func setup(ctx context.Context, config *rest.Config, o options) (ctrl.Manager, e
 			return nil, fmt.Errorf("build scheme: %w", err)
 		}
 	}
+	kept, err := o.cache()
+	if err != nil {
+		return nil, err
+	}
 	timeout := stopTimeout
 	settings := ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   o.cache(),
+		Cache:                   kept,
 		Metrics:                 o.metricsServer(),
 		HealthProbeBindAddress:  o.healthAddress,
 		GracefulShutdownTimeout: &timeout,
@@ -121,21 +129,28 @@ func (o options) metricsServer() metricsserver.Options {
 	return served
 }
 
-func (o options) cache() cache.Options {
+// cache says what is kept in memory: of the ControllerRevisions only those with a frozen plan, and nothing of other namespaces than those that the operator is for.
+func (o options) cache() (cache.Options, error) {
+	ours, err := labels.NewRequirement(v1alpha1.LabelRollout, selection.Exists, nil)
+	if err != nil {
+		return cache.Options{}, fmt.Errorf("select frozen plans: %w", err)
+	}
+	kept := cache.Options{ByObject: map[client.Object]cache.ByObject{&appsv1.ControllerRevision{}: {Label: labels.NewSelector().Add(*ours)}}}
 	if len(o.namespaces) == 0 {
-		return cache.Options{}
+		return kept, nil
 	}
-	namespaces := make(map[string]cache.Config, len(o.namespaces))
+	kept.DefaultNamespaces = make(map[string]cache.Config, len(o.namespaces))
 	for _, namespace := range o.namespaces {
-		namespaces[namespace] = cache.Config{}
+		kept.DefaultNamespaces[namespace] = cache.Config{}
 	}
-	return cache.Options{DefaultNamespaces: namespaces}
+	return kept, nil
 }
 
 func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 	providers, store, captures := provider.NewRegistry(), measure.NewStore(), measure.NewCaptures()
 	budget, wall := measure.NewRefreshBudget(), clock.RealClock{}
 	policy := &catalogue.DecisionPolicy{Live: mgr.GetAPIReader(), Clock: wall}
+	revisions := &catalogue.Revisions{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
 	if err := mgr.Add(closing{providers}); err != nil {
 		return fmt.Errorf("add provider registry: %w", err)
 	}
@@ -147,15 +162,15 @@ func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 	recorder := mgr.GetEventRecorder("crm-rollout-operator")
 	controllers := []interface{ SetupWithManager(ctrl.Manager) error }{
 		&metricprovider.Reconciler{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Providers: providers, Guard: guard, Clock: wall},
-		&kpi.Reconciler{Client: mgr.GetClient(), Providers: providers, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
+		&kpi.Reconciler{Client: mgr.GetClient(), Revisions: revisions, Providers: providers, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
 		&kpireading.Reconciler{Client: mgr.GetClient(), Clock: wall},
 		&rolloutdecision.Reconciler{Client: mgr.GetClient(), Policy: policy, Clock: wall},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Phases},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Gates},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
 		&rolloutcalendar.Reconciler{Client: mgr.GetClient(), Clock: wall},
-		&siterollout.Reconciler{Client: mgr.GetClient(), Policy: policy, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
-		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Measurements: store, Budget: budget, Events: recorder, Clock: wall},
+		&siterollout.Reconciler{Client: mgr.GetClient(), Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
+		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Revisions: revisions, Measurements: store, Budget: budget, Events: recorder, Clock: wall},
 	}
 	for _, c := range controllers {
 		if err := c.SetupWithManager(mgr); err != nil {

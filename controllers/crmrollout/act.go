@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,17 +19,25 @@ import (
 
 // act carries out a decision: first who leaves, then who moves or is admitted, then who joins. A write that is refused keeps no other site from its own; what
 // is left follows when the rollout is looked at again.
-func (r *Reconciler) act(ctx context.Context, s snapshot, d decision) error {
+func (r *Reconciler) act(ctx context.Context, s *snapshot, d decision) error {
+	if s.freezes(d) {
+		if err := r.freeze(ctx, s); err != nil {
+			return err // nobody may be told to go on by a plan that does not exist
+		}
+	}
 	var failures []error
 	for _, site := range d.Members.Leave {
-		failures = append(failures, r.leave(ctx, s, site))
+		failures = append(failures, r.leave(ctx, *s, site))
 	}
-	changes, joins := writes(s, d)
+	changes, joins := writes(*s, d)
 	for _, c := range changes {
-		failures = append(failures, r.update(ctx, s, c))
+		failures = append(failures, r.update(ctx, *s, c))
 	}
 	for _, c := range joins {
-		failures = append(failures, r.join(ctx, s, c))
+		failures = append(failures, r.join(ctx, *s, c))
+	}
+	if len(d.Members.Leave)+len(changes)+len(joins) == 0 { // what a site is told now may be in its status a moment later
+		failures = append(failures, r.prune(ctx, s.unused()))
 	}
 	return errors.Join(failures...)
 }
@@ -39,6 +49,18 @@ type change struct {
 	phase string
 	// attempt at that phase.
 	attempt int32
+	// revision of the plan by which the site goes on from now on; empty when it is told nothing new.
+	revision string
+}
+
+// changed returns what is to change of a site: with its admission, and the frozen plan by which it goes on.
+func (d decision) changed(member admit.Member, admitted admit.Admission) change {
+	c := change{Member: member, phase: admitted.Phase, attempt: admitted.Attempt, revision: admitted.Revision}
+	if repinned, repins := d.repins[member.Site]; repins && c.phase == "" {
+		c.revision = repinned.Revision
+		c.LosesAdmission = c.LosesAdmission || !repinned.InFlight() // it was to a phase that does not come next in the other plan
+	}
+	return c
 }
 
 // writes returns one change for each SiteRollout that is moved, adopted or admitted, moves and adoptions first, and one for each that is created.
@@ -50,12 +72,12 @@ func writes(s snapshot, d decision) (changes, joins []change) {
 	seen := map[string]bool{}
 	for _, m := range d.Members.Join {
 		seen[m.Site] = true
-		joins = append(joins, change{m, admitted[m.Site].Phase, admitted[m.Site].Attempt})
+		joins = append(joins, d.changed(m, admitted[m.Site]))
 	}
 	add := func(m admit.Member) {
 		if !seen[m.Site] {
 			seen[m.Site] = true
-			changes = append(changes, change{m, admitted[m.Site].Phase, admitted[m.Site].Attempt})
+			changes = append(changes, d.changed(m, admitted[m.Site]))
 		}
 	}
 	for _, m := range d.Members.Move {
@@ -66,6 +88,9 @@ func writes(s snapshot, d decision) (changes, joins []change) {
 	}
 	for _, a := range d.Admissions {
 		add(stays(s, a.Site))
+	}
+	for _, site := range slices.Sorted(maps.Keys(d.repins)) {
+		add(stays(s, site))
 	}
 	return changes, joins
 }
@@ -145,6 +170,9 @@ func (r *Reconciler) fill(s snapshot, sr *v1alpha1.SiteRollout, c change) error 
 		sr.Labels = map[string]string{}
 	}
 	sr.Labels[v1alpha1.LabelWave] = c.Wave
+	if c.revision != "" {
+		sr.Spec.Revision = c.revision
+	}
 	if c.phase != "" {
 		at := metav1.NewTime(s.now)
 		sr.Spec.AdmittedThrough, sr.Spec.AdmittedAt, sr.Spec.AdmittedAttempt = c.phase, &at, 0

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -13,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -38,6 +40,8 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server, past the cache.
 	Live client.Reader
+	// Revisions are the frozen plans.
+	Revisions *catalogue.Revisions
 	// Measurements are what sites are ranked by.
 	Measurements Measurements
 	// Budget pays for writes that bring nothing but newer numbers.
@@ -58,12 +62,18 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.CRMRollout{}, changed).
 		Owns(&v1alpha1.SiteRollout{}).
+		Owns(&appsv1.ControllerRevision{}, builder.WithPredicates(comesOrGoes())).
 		Watches(&v1alpha1.RolloutSite{}, all, changedOrLabelled).
 		Watches(&v1alpha1.RolloutPhase{}, all, changed).
 		Watches(&v1alpha1.AcceptanceGate{}, all, changed).
 		Watches(&v1alpha1.KPI{}, all).
 		Watches(&v1alpha1.RolloutCalendar{}, all, changed).
 		Complete(r)
+}
+
+// comesOrGoes lets nothing through but objects that come or go.
+func comesOrGoes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
 
 // ofNamespace asks for every rollout of a namespace. There are a few.
@@ -80,6 +90,7 @@ func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconci
 	return requests
 }
 
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis;rolloutcalendars,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts/status,verbs=patch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=crmrollouts/finalizers,verbs=update
@@ -104,7 +115,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		d = decide(s)
 	}
-	failure := r.act(ctx, s, d)
+	failure := r.act(ctx, &s, d)
 	if failure != nil {
 		r.ledger.forget(req.NamespacedName) // what failed may have been carried out, and only its answer was lost: look past the cache next time
 	}

@@ -15,6 +15,8 @@ type decision struct {
 	admit.Seating
 	// adopt are sites whose SiteRollout has no owner.
 	adopt []string
+	// repins are the sites that are to go on by another frozen plan than they were told, by name.
+	repins map[string]admit.Site
 	admit.Decision
 	// sites after the members have moved.
 	sites []admit.Site
@@ -23,7 +25,7 @@ type decision struct {
 // decide asks the rules.
 func decide(s snapshot) decision {
 	d := decision{Seating: admit.Seat(admit.Facts{
-		Plan: s.plan, Sites: s.sites, Existing: s.existing, Rankings: s.rankings, Measured: s.measured, Now: s.now,
+		Plans: s.plans, Sites: s.sites, Existing: s.existing, Rankings: s.rankings, Measured: s.measured, Now: s.now,
 	})}
 	for name, sr := range s.existing {
 		if _, leaves := slices.BinarySearch(d.Members.Leave, name); !leaves && metav1.GetControllerOf(sr) == nil {
@@ -31,7 +33,13 @@ func decide(s snapshot) decision {
 		}
 	}
 	slices.Sort(d.adopt)
-	d.sites = d.Members.Sites(s.plan, s.existing)
+	d.sites = d.Members.Sites(s.plans, s.revisions.current, s.existing)
+	d.repins = map[string]admit.Site{}
+	for _, site := range d.sites {
+		if site.Repins {
+			d.repins[site.Name] = site
+		}
+	}
 	askCalendars(s, d.sites)
 	d.Decision = admit.Decide(s.plan, d.sites, d.Unranked, s.now)
 	return d
@@ -50,8 +58,9 @@ func askCalendars(s snapshot, sites []admit.Site) {
 	}
 	hours := admit.HoursAt(s.plan, s.now)
 	for i := range sites {
-		if site := &sites[i]; site.Next < len(s.plan.Phases) && !site.Running {
-			site.Closed = hours.Closed(objects[site.Name], site.Wave, s.plan.Phases[site.Next].Name)
+		site := &sites[i]
+		if coming := site.Coming(s.plan); coming != "" {
+			site.Closed = hours.Closed(objects[site.Name], site.Wave, coming)
 		}
 	}
 }

@@ -23,7 +23,10 @@ type snapshot struct {
 	rollout *v1alpha1.CRMRollout
 	objects plan.Objects
 	plan    plan.Plan
-	sites   []*v1alpha1.RolloutSite
+	// plans are those that its sites are on.
+	plans     *admit.Plans
+	revisions revisions
+	sites     []*v1alpha1.RolloutSite
 	// existing SiteRollouts by the name of their site, as they are on the API server: the cache, corrected by what was written and has not come back yet.
 	existing map[string]*v1alpha1.SiteRollout
 	// rankings that were written down, by wave, those too that the cache does not show yet.
@@ -55,7 +58,7 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 		return s, err
 	}
 	s.rankings = r.ledger.ranked(req.NamespacedName)
-	return s, nil
+	return s, r.observeRevisions(ctx, &s)
 }
 
 // observeMeasured returns what is known of the sites of a namespace.

@@ -28,6 +28,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	st.AbortedBy = d.AbortedBy
 	st.Sites, st.Waves, st.CurrentWave = counted.all, waveStatuses(s, d, counted, failure), currentWave(d)
 	st.Goals = goals(s)
+	st.CurrentRevision, st.Revisions = r.revisionStatuses(s, d)
 	mistakes := s.plan.AllMistakes()
 	st.Mistakes = nil
 	for i, m := range mistakes {

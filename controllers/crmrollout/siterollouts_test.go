@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,8 +31,10 @@ func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: 
 func programme(t *testing.T, funcs interceptor.Funcs, more ...client.Object) (*Reconciler, client.Client) {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, appsv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	rollout := &v1alpha1.CRMRollout{ObjectMeta: named("r"), Spec: v1alpha1.CRMRolloutSpec{
 		Phases: []v1alpha1.LocalReference{{Name: "migrate"}},
@@ -50,7 +53,7 @@ func programme(t *testing.T, funcs interceptor.Funcs, more ...client.Object) (*R
 		builder = builder.WithIndex(index.Object, index.Field, index.Extract)
 	}
 	c := builder.Build()
-	return &Reconciler{Client: c, Live: c, Measurements: measure.NewStore(), Budget: measure.NewRefreshBudget(), Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(monday)}, c
+	return &Reconciler{Client: c, Live: c, Revisions: &catalogue.Revisions{Client: c, Live: c}, Measurements: measure.NewStore(), Budget: measure.NewRefreshBudget(), Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(monday)}, c
 }
 
 // story is a SiteRollout of rollout r that has passed its phase.

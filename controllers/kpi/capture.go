@@ -45,8 +45,8 @@ func (r *Reconciler) second() time.Time { return r.Clock.Now().UTC().Truncate(ti
 // frozen of a bad moment would stay bad for ever.
 func (r *Reconciler) captureAt(ctx context.Context, s snapshot, asked measure.Ask) gate.Capture {
 	captured := gate.Capture{At: r.second()}
-	over, mistakes := viewOver(s.object, asked.Window)
-	if captured.Failed = len(mistakes) > 0 || over.kpi.Revision != asked.Revision; !captured.Failed {
+	over, found := s.viewFor(asked)
+	if captured.Failed = !found; found {
 		now := measureAt(ctx, s, over, captured.At)
 		captured.Failed, captured.Current = now.silent(), now.measurement.CrossSection()
 	}
@@ -63,9 +63,13 @@ func (o outcome) silent() bool {
 	return o.measurement.Failure != "" || o.unanswered
 }
 
-// viewOver returns the KPI over a window; zero stands for an instant.
-func viewOver(object *v1alpha1.KPI, window time.Duration) (view, []plan.Mistake) {
-	over := plan.Over(object, v1alpha1.FormatDuration(window))
-	resolved, mistakes := plan.ResolveKPI(over)
-	return view{object: over, kpi: resolved}, mistakes
+// viewFor returns the KPI over the window that is asked for, as it is or as it was in a plan that was frozen; false when it was never what is asked for.
+func (s snapshot) viewFor(asked measure.Ask) (view, bool) {
+	for _, v := range s.views {
+		over := plan.Over(v.object, v1alpha1.FormatDuration(asked.Window))
+		if resolved, mistakes := plan.ResolveKPI(over); len(mistakes) == 0 && resolved.Revision == asked.Revision {
+			return view{object: over, kpi: resolved}, true
+		}
+	}
+	return view{}, false
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/provider"
 	"github.com/crmops/rollout-operator/internal/status"
@@ -30,6 +31,8 @@ import (
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
+	// Revisions are the frozen plans.
+	Revisions *catalogue.Revisions
 	// Providers are the open sources.
 	Providers *provider.Registry
 	// Store takes the measurements.
@@ -98,6 +101,7 @@ func (r *Reconciler) list(ctx context.Context, namespace string, wanted func(*v1
 }
 
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis;metricproviders;rolloutsites;acceptancegates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=kpis/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

@@ -31,7 +31,7 @@ type snapshot struct {
 	object   *v1alpha1.KPI
 	kpi      gate.KPI
 	mistakes []plan.Mistake
-	// views are the KPI over its own window, and over the others that gates ask for.
+	// views are the KPI over its own window, and over the others that gates ask for; then as it was in plans that were frozen, where it measured something else.
 	views []view
 	// asked is what sites want to take their baselines from.
 	asked  []measure.Ask
@@ -70,13 +70,8 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if len(s.mistakes) > 0 {
 		return s, nil
 	}
-	gates, err := catalogue.Gates(ctx, r.Client, req.Namespace)
-	if err != nil {
+	if err := r.observeViews(ctx, &s); err != nil {
 		return s, err
-	}
-	for _, over := range plan.Windows(&object, gates) {
-		resolved, _ := plan.ResolveKPI(over) // the mistakes are those of the KPI itself
-		s.views = append(s.views, view{object: over, kpi: resolved})
 	}
 	if err := r.observeSource(ctx, &s); err != nil {
 		return s, err
@@ -89,8 +84,36 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 		}
 	}
 	s.schedule(lastTried, last)
+	var err error
 	s.sites, err = catalogue.Sites(ctx, r.Client, req.Namespace)
 	return s, err
+}
+
+// observeViews finds out what is to be measured: everything by which a site is judged, or can be. A site that is in a phase is judged by its frozen plan, also when the KPI was edited since.
+func (r *Reconciler) observeViews(ctx context.Context, s *snapshot) error {
+	gates, err := catalogue.Gates(ctx, r.Client, s.object.Namespace)
+	if err != nil {
+		return err
+	}
+	wanted := plan.Windows(s.object, gates)
+	frozen, err := r.Revisions.In(ctx, s.object.Namespace)
+	if err != nil {
+		return err
+	}
+	for _, f := range frozen {
+		wanted = append(wanted, f.Definitions.Measures(s.object.Namespace, s.object.Name)...)
+	}
+	seen := map[string]bool{}
+	for _, over := range wanted {
+		resolved, mistakes := plan.ResolveKPI(over) // mistakes of the KPI itself were found before
+		if len(mistakes) > 0 || seen[resolved.Revision] {
+			continue
+		}
+		seen[resolved.Revision] = true
+		s.views = append(s.views, view{object: over, kpi: resolved})
+		s.kpi.Interval = min(s.kpi.Interval, resolved.Interval) // what is measured more seldom than it was would be stale for those who are judged by it
+	}
+	return nil
 }
 
 // schedule says when the KPI is due: one interval after the last try, and at once when it was never tried, when its provider has become usable, or when the

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
@@ -95,8 +97,10 @@ func (w *world) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, appsv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w := &world{clock: clocktesting.NewFakePassiveClock(began), source: &scripted{answer: one}}
 	objects = append(objects, &v1alpha1.MetricProvider{ObjectMeta: named("source"), Spec: v1alpha1.MetricProviderSpec{
@@ -110,7 +114,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		}}).Build()
 	registry := provider.NewRegistry()
 	t.Cleanup(registry.Close)
-	w.Reconciler = &Reconciler{Client: built, Providers: registry, Store: measure.NewStore(), Captures: measure.NewCaptures(), Budget: measure.NewRefreshBudget(), Events: w, Clock: w.clock}
+	w.Reconciler = &Reconciler{Client: built, Revisions: &catalogue.Revisions{Client: built, Live: built}, Providers: registry, Store: measure.NewStore(), Captures: measure.NewCaptures(), Budget: measure.NewRefreshBudget(), Events: w, Clock: w.clock}
 	w.open(t, "source")
 	return w
 }

@@ -40,6 +40,8 @@ const concurrentSites = 8
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
+	// Revisions are the frozen plans.
+	Revisions *catalogue.Revisions
 	// Store has the measurements.
 	Store *measure.Store
 	// Captures has the values that baselines are taken from.
@@ -141,6 +143,7 @@ func (r *Reconciler) list(ctx context.Context, namespace string, options ...clie
 }
 
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts;crmrollouts;rolloutsites;rolloutphases;acceptancegates;kpis;rolloutcalendars;rolloutdecisions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rollout.crmops.dev,resources=siterollouts/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

@@ -34,7 +34,7 @@ type taken struct {
 func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
 	d := decision{status: s.object.Status, captured: map[plan.Baseline]time.Time{}}
 	spec := s.object.Spec
-	input := advance.Input{Plan: s.plan, Rollout: spec.Rollout, Site: spec.Site, Wave: spec.Wave, JoinedAt: s.object.CreationTimestamp.Time, SiteID: s.siteID,
+	input := advance.Input{Rollout: spec.Rollout, Site: spec.Site, Wave: spec.Wave, JoinedAt: s.object.CreationTimestamp.Time, SiteID: s.siteID,
 		Revision: spec.Revision, Decisions: s.decisions, Policy: s.policy, Holds: s.holds, Now: s.now}
 	input.Evidence = func(kpi gate.KPI) gate.Evidence {
 		return r.Store.Evidence(s.key(kpi.Name), kpi.Revision, s.object.Spec.Site, s.siteID)
@@ -55,6 +55,7 @@ func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
 	}
 	for range maxSteps {
 		input.Status = d.status
+		input.Plan, input.Attempt = *s.plans.Bound(s.with(d.status)), s.plans.Attempt(d.status)
 		input.Admitted, input.Block = s.admission(d.status)
 		d.last = advance.Next(input)
 		d.status = advance.Record(d.status, d.last, s.now)

@@ -24,10 +24,11 @@ import (
 type snapshot struct {
 	object  *v1alpha1.SiteRollout
 	rollout *v1alpha1.CRMRollout
-	plan    plan.Plan
-	kpis    map[string]*v1alpha1.KPI
-	holds   advance.Holds
-	peers   peers
+	// plan of the rollout as the objects are now, and plans as they were frozen too.
+	plan  plan.Plan
+	plans *admit.Plans
+	holds advance.Holds
+	peers peers
 	// siteGone is true when the RolloutSite does not exist any more.
 	siteGone bool
 	site     *v1alpha1.RolloutSite
@@ -64,7 +65,10 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if err != nil {
 		return s, err
 	}
-	s.plan, s.kpis = plan.Resolve(&rollout, objects), objects.KPIs
+	s.plan = plan.Resolve(&rollout, objects)
+	if err := r.observePlans(ctx, &s); err != nil {
+		return s, err
+	}
 	if err := r.observeSite(ctx, &s); err != nil {
 		return s, err
 	}
@@ -81,6 +85,37 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	}
 	r.observeHolds(&s)
 	return s, nil
+}
+
+// observePlans reads the frozen plans of the site: the one by which it goes on, and the one by which its attempt is judged.
+func (r *Reconciler) observePlans(ctx context.Context, s *snapshot) error {
+	frozen := map[string][]plan.Phase{}
+	names := []string{s.object.Spec.Revision}
+	if running := plan.Running(s.object.Status.Phases); running != nil {
+		names = append(names, running.Revision)
+	}
+	for _, name := range names {
+		if _, seen := frozen[name]; name == "" || seen {
+			continue
+		}
+		found, err := r.Revisions.Get(ctx, s.rollout, name)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			frozen[name] = found.Phases
+		}
+	}
+	s.plans = &admit.Plans{Live: s.plan, Adopt: s.rollout.Spec.Adopt, Frozen: func(revision string) ([]plan.Phase, bool) {
+		phases, found := frozen[revision]
+		return phases, found
+	}}
+	return nil
+}
+
+// with returns the site with another status.
+func (s snapshot) with(st v1alpha1.SiteRolloutStatus) *v1alpha1.SiteRollout {
+	return &v1alpha1.SiteRollout{Spec: s.object.Spec, Status: st}
 }
 
 func (r *Reconciler) observeSite(ctx context.Context, s *snapshot) error {
@@ -103,7 +138,7 @@ func (r *Reconciler) observeHolds(s *snapshot) {
 		s.holds = *known
 		return
 	}
-	standing, _ := advance.Standing(s.plan, s.object.Status)
+	standing, _ := advance.Standing(*s.plans.Bound(s.object), s.plans.Attempt(s.object.Status), s.object.Status)
 	if standing == nil {
 		return
 	}
@@ -116,7 +151,7 @@ func (r *Reconciler) observeHolds(s *snapshot) {
 		}
 	}
 	// Not the KPI's status: it may show this process's first measurement already, and would hide how long nobody measured before that.
-	s.holds = advance.Resume(s.plan, s.object.Status, func(kpi gate.KPI) gate.Measured {
+	s.holds = advance.Resume(*s.plans.Bound(s.object), s.plans.Attempt(s.object.Status), s.object.Status, func(kpi gate.KPI) gate.Measured {
 		return r.Store.Inherited(s.key(kpi.Name), kpi.Revision)
 	})
 }
@@ -128,12 +163,13 @@ func (s snapshot) key(kpi string) types.NamespacedName {
 
 // admission reports whether a site with this status is admitted to its next phase, and why it may not start it all the same.
 func (s snapshot) admission(st v1alpha1.SiteRolloutStatus) (bool, admit.Block) {
-	site := admit.SiteOf(s.plan, &v1alpha1.SiteRollout{Spec: s.object.Spec, Status: st})
+	own := s.plans.Bound(s.with(st))
+	site := admit.SiteOf(s.plan, own, s.plans.Attempt(st), s.with(st))
 	if s.siteGone {
 		return site.Admitted, admit.Block{Reason: v1alpha1.ReasonSiteNotFound, Message: fmt.Sprintf("RolloutSite %q does not exist any more", s.object.Spec.Site)}
 	}
-	if site.Next < len(s.plan.Phases) && !site.Running {
-		site.Closed = admit.HoursAt(s.plan, s.now).Closed(s.site, s.object.Spec.Wave, s.plan.Phases[site.Next].Name)
+	if coming := site.Coming(s.plan); coming != "" {
+		site.Closed = admit.HoursAt(s.plan, s.now).Closed(s.site, s.object.Spec.Wave, coming)
 	}
 	wave := admit.WaveFrom(s.plan, s.rollout.Status, s.object.Spec.Wave)
 	if wave.Name == "" && s.plan.Wave(s.object.Spec.Wave) != nil {

@@ -43,41 +43,74 @@ type Site struct {
 	Passed []time.Time
 	// Closed is why calendars keep the site from starting its next phase now; zero when none does.
 	Closed Block
+	// Plan by which the site goes on, to which Next belongs; nil for the plan of the question.
+	Plan *plan.Plan
+	// Revision of that plan, which goes with an admission; empty when plans are not frozen.
+	Revision string
+	// Repins is true when the site was admitted by another revision, or is in a phase, and is to have this one from now on.
+	Repins bool
 }
 
-// SiteOf returns what admission needs to know of a site.
-func SiteOf(p plan.Plan, sr *v1alpha1.SiteRollout) Site {
+// SiteOf returns what admission needs to know of a site that goes on by a plan of its own, and is in a phase of a plan that it began that with. The plan ahead is nil for the live one, and that
+// of the attempt when there is none.
+func SiteOf(live plan.Plan, ahead, attempt *plan.Plan, sr *v1alpha1.SiteRollout) Site {
+	own := live
+	if ahead != nil {
+		own = *ahead
+	}
 	site := Site{
 		Name:    sr.Spec.Site,
 		Wave:    sr.Spec.Wave,
 		Rank:    rankOf(sr),
-		Next:    p.Next(sr.Status.Phases),
+		Next:    own.Next(sr.Status.Phases),
 		Begun:   len(sr.Status.Phases) > 0,
-		Passed:  p.Passed(sr.Status.Phases),
+		Passed:  live.Passed(sr.Status.Phases, own),
 		Attempt: 1,
+		Plan:    ahead,
 	}
-	if site.Next == len(p.Phases) {
+	if r := plan.Running(sr.Status.Phases); r != nil {
+		site.Running, site.Attempt, site.Failed = true, r.Attempt, r.FailedAt != nil
+		site.Admitted = site.admitted(r.Name, sr.Spec)
+		site.Aborts = attempt != nil && attempt.Has(r.Name) && attempt.Phases[attempt.IndexOf(r.Name)].Aborts(*r)
 		return site
 	}
-	phase := p.Phases[site.Next]
-	if r := plan.RecordOf(sr.Status.Phases, phase.Name); r != nil {
-		site.Running = r.Runs()
-		site.Failed = r.FailedAt != nil || r.RolledBackAt != nil
-		site.Aborts = phase.Aborts(*r)
-		let := sr.Status.State == v1alpha1.SiteWaiting && sr.Status.CurrentPhase == phase.Name
-		site.RolledBack = r.RolledBackAt != nil && !let
-		if site.Attempt = r.Attempt; !site.Running {
-			site.Attempt++
-		}
+	if site.Next == len(own.Phases) {
+		return site
 	}
-	// Only an admission to that very phase and attempt counts: the plan may have gained a phase in front of the one that the site was admitted to, and nobody has given it a
-	// place for that.
-	site.Admitted = phase.Name == sr.Spec.AdmittedThrough && site.Attempt == max(1, sr.Spec.AdmittedAttempt)
+	phase := own.Phases[site.Next]
+	if r := plan.RecordOf(sr.Status.Phases, phase.Name); r != nil {
+		site.Failed = r.FailedAt != nil || r.RolledBackAt != nil
+		let := sr.Status.State == v1alpha1.SiteWaiting && sr.Status.CurrentPhase == phase.Name
+		site.RolledBack, site.Attempt = r.RolledBackAt != nil && !let, r.Attempt+1
+	}
+	site.Admitted = site.admitted(phase.Name, sr.Spec)
 	return site
 }
 
-// inFlight reports whether the site takes up a slot: it may start a phase, or is in one.
-func (s Site) inFlight() bool { return s.Admitted || s.Running }
+// admitted reports whether a site has an admission to a phase. Only one to that very phase and attempt counts: the plan may have gained a phase in front of the one that the site was admitted
+// to, and nobody has given it a place for that.
+func (s Site) admitted(phase string, spec v1alpha1.SiteRolloutSpec) bool {
+	return phase == spec.AdmittedThrough && s.Attempt == max(1, spec.AdmittedAttempt)
+}
+
+// InFlight reports whether the site takes up a slot: it may start a phase, or is in one.
+func (s Site) InFlight() bool { return s.Admitted || s.Running }
+
+// own returns the plan by which the site goes on.
+func (s Site) own(p plan.Plan) plan.Plan {
+	if s.Plan != nil {
+		return *s.Plan
+	}
+	return p
+}
+
+// Coming returns the name of the phase that the site starts next; empty when it has passed them all, or is in one.
+func (s Site) Coming(p plan.Plan) string {
+	if phases := s.own(p).Phases; !s.Running && s.Next < len(phases) {
+		return phases[s.Next].Name
+	}
+	return ""
+}
 
 // Admission lets a site start a phase.
 type Admission struct {
@@ -87,6 +120,8 @@ type Admission struct {
 	Phase string
 	// Attempt at the phase.
 	Attempt int32
+	// Revision of the plan by which it starts.
+	Revision string
 }
 
 // Decision is what may happen now.
@@ -131,7 +166,7 @@ func Decide(p plan.Plan, sites []Site, unranked map[string]string, now time.Time
 		wave.AbortedBy = decision.AbortedBy
 		block := blocked(p, *s, wave, counted.free(p, s.Wave))
 		if block.Reason == "" {
-			decision.Admissions = append(decision.Admissions, Admission{Site: s.Name, Phase: p.Phases[s.Next].Name, Attempt: s.Attempt})
+			decision.Admissions = append(decision.Admissions, Admission{Site: s.Name, Phase: s.Coming(p), Attempt: s.Attempt, Revision: s.Revision})
 			counted.fly(s.Wave)
 			continue
 		}
@@ -166,7 +201,7 @@ func abortedBy(sites []Site) string {
 // Explain returns why a site may not start its next phase, also when it was admitted to it: what admission depends on may have changed since. The wave is as the
 // last Decision left it.
 func Explain(p plan.Plan, s Site, wave Wave) Block {
-	if s.Next >= len(p.Phases) || s.Running {
+	if s.Coming(p) == "" {
 		return Block{}
 	}
 	return blocked(p, s, wave, s.Admitted)
@@ -180,7 +215,7 @@ func MayStart(p plan.Plan, phase int) Block {
 	case p.Suspended:
 		return Block{Reason: v1alpha1.ReasonSuspended, Message: suspendedMessage(p)}
 	case phase > p.Through:
-		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("the rollout goes through phase %s for now", p.Phases[p.Through].Name)}
+		return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("the rollout goes through phase %s for now", p.LastPhase())}
 	}
 	if mistakes := p.StartMistakes(phase); len(mistakes) > 0 {
 		return Block{Reason: v1alpha1.ReasonPlanInvalid, Message: fmt.Sprintf("phase %s cannot be judged: %s", p.Phases[phase].Name, plan.Sentences(mistakes))}
@@ -205,7 +240,7 @@ func mayGoOn(p plan.Plan, s Site, wave plan.Wave) Block {
 	if s.Next <= wave.Through {
 		return Block{}
 	}
-	return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.Phases[wave.Through].Name)}
+	return Block{Reason: v1alpha1.ReasonThroughReached, Message: fmt.Sprintf("wave %s goes through phase %s for now", wave.Name, p.LastPhaseOf(wave))}
 }
 
 // mayBegin returns what a wave has against a site that has not begun.
@@ -223,6 +258,7 @@ func mayBegin(s Site, wave Wave) Block {
 
 // blocked asks every question that admission depends on, the more lasting ones first.
 func blocked(p plan.Plan, s Site, wave Wave, free bool) Block {
+	p = s.own(p)
 	planned := p.Wave(s.Wave)
 	if planned == nil || wave.Name == "" {
 		return Block{Reason: v1alpha1.ReasonNotInWave, Message: "no wave of the rollout selects this site any more"}

@@ -334,7 +334,7 @@ func TestSitesJoinMoveAndLeaveWithTheirWaves(t *testing.T) {
 		Move:  []admit.Member{{Site: "moves", Wave: "one", LosesAdmission: true}, {Site: "unpickedBegun"}, {Site: "vanished"}},
 		Leave: []string{"deleted", "unpicked"},
 	}
-	if diff := cmp.Diff(want, admit.Seat(admit.Facts{Plan: p, Sites: sites, Existing: existing}).Members); diff != "" {
+	if diff := cmp.Diff(want, admit.Seat(admit.Facts{Plans: admit.NewPlans(p), Sites: sites, Existing: existing}).Members); diff != "" {
 		t.Errorf("membership (-want +got):\n%s", diff)
 	}
 }
@@ -343,20 +343,20 @@ func TestWhatAdmissionKnowsOfASiteComesFromItsStory(t *testing.T) {
 	p, passed := threePhases(), metav1.NewTime(monday)
 	sr := &v1alpha1.SiteRollout{Spec: v1alpha1.SiteRolloutSpec{Site: "a", Wave: "w", AdmittedThrough: "migrate"}}
 	sr.Status.Phases = []v1alpha1.PhaseRecord{{Name: "assess", Attempt: 1, PassedAt: &passed}, {Name: "migrate", Attempt: 1}}
-	if diff := cmp.Diff(at(1, in("a", "w", 1)), admit.SiteOf(p, sr)); diff != "" {
+	if diff := cmp.Diff(at(1, in("a", "w", 1)), admit.SiteOf(p, nil, nil, sr)); diff != "" {
 		t.Errorf("in a phase (-want +got):\n%s", diff)
 	}
 	sr.Status.Phases[1].FailedAt = &passed
-	if got := admit.SiteOf(p, sr); !got.Failed || !got.Running {
+	if got := admit.SiteOf(p, nil, nil, sr); !got.Failed || !got.Running {
 		t.Errorf("its attempt has failed, and it counts as %+v", got)
 	}
 	p.Phases = append([]plan.Phase{{Name: "first"}}, p.Phases...)
 	sr.Status.Phases = sr.Status.Phases[:1]
-	if got := admit.SiteOf(p, sr); got.Admitted || got.Next != 0 || got.Passed != nil {
+	if got := admit.SiteOf(p, nil, nil, sr); got.Admitted || got.Next != 0 || got.Passed != nil {
 		t.Errorf("a phase was put in front of the one that the site was admitted to, and it counts as admitted: %+v", got)
 	}
 	joined := &v1alpha1.SiteRollout{Spec: v1alpha1.SiteRolloutSpec{Site: "b", Wave: "w"}}
-	if diff := cmp.Diff(at(1, fresh("b", "w")), admit.SiteOf(p, joined)); diff != "" {
+	if diff := cmp.Diff(at(1, fresh("b", "w")), admit.SiteOf(p, nil, nil, joined)); diff != "" {
 		t.Errorf("just joined (-want +got):\n%s", diff)
 	}
 }

@@ -64,7 +64,7 @@ func TestWhatAdmissionKnowsOfAFailure(t *testing.T) {
 			p := with(threePhases("w"), func(p *plan.Plan) { p.Phases[2].OnFailure, p.Phases[2].MaxAttempts = tc.policy, tc.maximum })
 			sr := told(tc.state, tc.record)
 			sr.Spec.AdmittedAttempt = tc.admitted
-			got := admit.SiteOf(p, sr)
+			got := admit.SiteOf(p, nil, &p, sr)
 			if diff := cmp.Diff(tc.want, known{got.Admitted, got.Running, got.Failed, got.RolledBack, got.Aborts}); diff != "" || got.Attempt != tc.attempt {
 				t.Errorf("attempt %d, want %d (-want +got):\n%s", got.Attempt, tc.attempt, diff)
 			}
@@ -76,7 +76,7 @@ func TestASiteThatComesBackToAPhaseThatItWasRolledBackFromStaysOut(t *testing.T)
 	then := metav1.NewTime(monday)
 	sr := told(v1alpha1.SiteWaiting, v1alpha1.PhaseRecord{Attempt: 1, RolledBackAt: &then})
 	sr.Status.CurrentPhase = "optimise" // golive was out of the plan for a while
-	if got := admit.SiteOf(threePhases("w"), sr); !got.RolledBack {
+	if got := admit.SiteOf(threePhases("w"), nil, nil, sr); !got.RolledBack {
 		t.Errorf("nobody has decided that it may begin golive again: %+v", got)
 	}
 }
@@ -85,7 +85,7 @@ func TestAReopenedPhaseKeepsNoWaveClosed(t *testing.T) {
 	then := metav1.NewTime(monday.AddDate(0, 0, 2))
 	p := threePhases("w", "next>w")
 	p.Waves[1].After.Soak = day
-	site := admit.SiteOf(p, told(v1alpha1.SiteWaiting, v1alpha1.PhaseRecord{Attempt: 1, ReopenedAt: &then, FirstPassedAt: &then}))
+	site := admit.SiteOf(p, nil, nil, told(v1alpha1.SiteWaiting, v1alpha1.PhaseRecord{Attempt: 1, ReopenedAt: &then, FirstPassedAt: &then}))
 	got := admit.Decide(p, []admit.Site{site, fresh("b", "next")}, nil, then.Add(day))
 	if got.Waves[0].State != v1alpha1.WaveCompleted || got.Waves[1].State != v1alpha1.WaveOpen {
 		t.Errorf("waves %+v", got.Waves)

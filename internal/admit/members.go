@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/internal/plan"
 )
 
 // Member is a site in a wave.
@@ -31,7 +30,8 @@ type Membership struct {
 }
 
 // Sites returns what admission needs to know of every site that is in the rollout once a membership is made true, and of those that give up a slot for that.
-func (m Membership) Sites(p plan.Plan, existing map[string]*v1alpha1.SiteRollout) []Site {
+// Current is the revision of the live plan.
+func (m Membership) Sites(plans *Plans, current string, existing map[string]*v1alpha1.SiteRollout) []Site {
 	moved, left := make(map[string]Member, len(m.Move)), make(map[string]bool, len(m.Leave))
 	for _, member := range m.Move {
 		moved[member.Site] = member
@@ -41,7 +41,7 @@ func (m Membership) Sites(p plan.Plan, existing map[string]*v1alpha1.SiteRollout
 	}
 	sites := make([]Site, 0, len(existing)+len(m.Join))
 	for name, sr := range existing {
-		site := SiteOf(p, sr)
+		site := plans.Site(sr, current)
 		member, moves := moved[name]
 		if site.Admitted && (left[name] || member.LosesAdmission) {
 			site.Admitted, site.Vacates = false, site.Wave
@@ -53,11 +53,11 @@ func (m Membership) Sites(p plan.Plan, existing map[string]*v1alpha1.SiteRollout
 		case !left[name]:
 			sites = append(sites, site)
 		case site.Vacates != "":
-			sites = append(sites, Site{Name: name, Next: len(p.Phases), Vacates: site.Vacates})
+			sites = append(sites, Site{Name: name, Next: len(plans.Live.Phases), Vacates: site.Vacates})
 		}
 	}
 	for _, member := range m.Join {
-		sites = append(sites, Site{Name: member.Site, Wave: member.Wave, Rank: member.Rank, Attempt: 1})
+		sites = append(sites, Site{Name: member.Site, Wave: member.Wave, Rank: member.Rank, Attempt: 1, Revision: current})
 	}
 	return sites
 }

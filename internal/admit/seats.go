@@ -11,8 +11,8 @@ import (
 
 // Facts are what decides which wave each site belongs to, and its place there.
 type Facts struct {
-	// Plan of the rollout.
-	Plan plan.Plan
+	// Plans of the rollout and of its sites.
+	Plans *Plans
 	// Sites of the namespace, in the order of their names.
 	Sites []*v1alpha1.RolloutSite
 	// Existing SiteRollouts of the rollout by the name of their site.
@@ -48,16 +48,16 @@ type Seating struct {
 // Seat decides which wave each site belongs to. A wave that is open ranks its sites as soon as their numbers are there, and picks the best if it picks. While the plan has mistakes, nobody
 // moves: a wrong selector must not throw sites out.
 func Seat(f Facts) Seating {
-	if len(f.Plan.Mistakes) > 0 {
+	if len(f.Plans.Live.Mistakes) > 0 {
 		return Seating{Rankings: f.Rankings}
 	}
 	s := f.seat(nil)
-	picks := slices.ContainsFunc(f.Plan.Waves, func(w plan.Wave) bool { return w.Pick > 0 })
-	if f.Plan.Suspended || (len(s.Unranked) == 0 && !picks) {
+	picks := slices.ContainsFunc(f.Plans.Live.Waves, func(w plan.Wave) bool { return w.Pick > 0 })
+	if f.Plans.Live.Suspended || (len(s.Unranked) == 0 && !picks) {
 		return s
 	}
-	open, sites := map[string]bool{}, s.Members.Sites(f.Plan, f.Existing)
-	for _, w := range waves(f.Plan, sites, count(f.Plan, sites), s.Unranked, f.Now) {
+	open, sites := map[string]bool{}, s.Members.Sites(f.Plans, "", f.Existing)
+	for _, w := range waves(f.Plans.Live, sites, count(f.Plans.Live, sites), s.Unranked, f.Now) {
 		open[w.Name] = w.State != v1alpha1.WaveClosed
 	}
 	return f.seat(open)
@@ -82,8 +82,8 @@ func (f Facts) seat(open map[string]bool) Seating {
 			h.left = append(h.left, site)
 		}
 	}
-	for i := range f.Plan.Waves {
-		h.take(f.Plan.Waves[i])
+	for i := range f.Plans.Live.Waves {
+		h.take(f.Plans.Live.Waves[i])
 	}
 	h.answer.Members = changes(h.seats, f.Existing)
 	return h.answer
@@ -150,7 +150,7 @@ func (h *hall) rankNow(w plan.Wave, sites []*v1alpha1.RolloutSite) []Place {
 	var places []Place
 	pending := ""
 	switch {
-	case h.Plan.Suspended:
+	case h.Plans.Live.Suspended:
 		pending = "its sites are ranked when the rollout goes on"
 	case !h.open[w.Name]:
 		pending = "its sites are ranked when it opens"

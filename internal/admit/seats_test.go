@@ -59,7 +59,7 @@ func (m *market) declare(name string, users int32) {
 }
 
 func (m *market) facts() admit.Facts {
-	f := admit.Facts{Plan: m.plan, Existing: m.existing, Rankings: m.rankings, Now: m.now}
+	f := admit.Facts{Plans: admit.NewPlans(m.plan), Existing: m.existing, Rankings: m.rankings, Now: m.now}
 	for _, name := range slices.Sorted(maps.Keys(m.sites)) {
 		f.Sites = append(f.Sites, m.sites[name])
 	}

@@ -32,7 +32,7 @@ func count(p plan.Plan, sites []Site) counts {
 	}
 	for i := range sites {
 		s := &sites[i]
-		if s.inFlight() {
+		if s.InFlight() {
 			c.fly(s.Wave)
 		}
 		if s.Vacates != "" {
@@ -116,7 +116,7 @@ func candidates(p plan.Plan, all []Site) []*Site {
 	}
 	var waiting []*Site
 	for i := range all {
-		if s := &all[i]; s.Next < len(p.Phases) && !s.inFlight() && !s.RolledBack {
+		if s := &all[i]; s.Coming(p) != "" && !s.InFlight() && !s.RolledBack {
 			waiting = append(waiting, s)
 		}
 	}

@@ -18,8 +18,11 @@ import (
 
 // Input is everything that a step depends on.
 type Input struct {
-	// Plan of the rollout.
+	// Plan by which the site goes on: to its next phase, and to another attempt.
 	Plan plan.Plan
+	// Attempt is the plan by which the attempt that runs is judged, as it was frozen when the attempt began; without that phase when nobody has the plan any more. It is nil when
+	// none runs, or plans are not frozen.
+	Attempt *plan.Plan
 	// Status of the site, as it is remembered.
 	Status v1alpha1.SiteRolloutStatus
 	// Admitted is true when the site was admitted to its next phase.
@@ -50,8 +53,6 @@ type Input struct {
 	Capture func(b plan.Baseline) (gate.Capture, bool)
 	// Candidates returns the names of the sites that can be control sites, in the order in which they are taken.
 	Candidates func(phase string, c plan.Controls) []string
-	// Retry says that a person lets the site begin another attempt at a phase whose attempt failed or was rolled back; empty when nobody has.
-	Retry string
 	// Holds by criterion of the gate that the site stands at, as the last step left them.
 	Holds Holds
 	// Now is the time of the step, in whole seconds.
@@ -116,6 +117,8 @@ type Change struct {
 	Phase string
 	// Starts is true when an attempt at Phase begins.
 	Starts bool
+	// Revision of the plan that the attempt that begins is judged by; empty when plans are not frozen.
+	Revision string
 	// Baselines that were taken for the attempt: all that the phase declares for the first one, later those that a decision has recaptured.
 	Baselines []v1alpha1.Baseline
 	// Fails is the reason for which the attempt fails; empty when it does not.
@@ -136,10 +139,12 @@ type Change struct {
 
 // Next returns the next step of a site.
 func Next(in Input) Step {
-	next := in.Plan.Next(in.Status.Phases)
+	next, running := in.Plan.Next(in.Status.Phases), plan.Running(in.Status.Phases)
 	switch {
 	case in.Status.State == "" || in.Status.State == v1alpha1.SitePending:
 		return in.join(next)
+	case running != nil:
+		return in.prove(in.judgedBy(*running), *running)
 	case next == len(in.Plan.Phases):
 		return in.complete()
 	case in.Status.State == v1alpha1.SiteCompleted || in.Status.State == v1alpha1.SiteRegressed:
@@ -149,8 +154,6 @@ func Next(in Input) Step {
 	record := unpassed(in.Status.Phases, phase.Name)
 	switch {
 	case record == nil:
-	case record.Runs():
-		return in.prove(phase, *record)
 	case record.RolledBackAt != nil && !in.begins(phase.Name):
 		return in.stayOut(phase, *record)
 	}

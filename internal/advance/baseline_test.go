@@ -157,7 +157,7 @@ func TestABrokenGuardrailFailsTheAttemptAndTheNextOneBeginsWhenItIsKept(t *testi
 	calm := map[int]float64{5: 90, 10: 70, 15: 70, 20: 70, 25: 90, 30: 90, 35: 90, 40: 90, 45: 90, 50: 90, 55: 90, 60: 90}
 	for minute := 5; minute <= 60; minute += 5 {
 		if minute == 20 {
-			holds = advance.Resume(p, status, func(gate.KPI) gate.Measured { return gate.Measured{Since: at(0), Last: at(15)} }) // a restart in between changes nothing
+			holds = advance.Resume(p, nil, status, func(gate.KPI) gate.Measured { return gate.Measured{Since: at(0), Last: at(15)} }) // a restart in between changes nothing
 		}
 		for range 3 {
 			step := advance.Next(advance.Input{Plan: p, Status: status, Holds: holds, Now: at(minute), SiteID: "DE-1",

@@ -69,7 +69,7 @@ func (in Input) start(step Step, phase plan.Phase, judged opinion) Step {
 		return step
 	}
 	return Step{State: v1alpha1.SiteProving, Phase: phase.Name, Reason: v1alpha1.ReasonPhaseStarted, Message: message, Awaits: step.Awaits,
-		Change: &Change{Reason: v1alpha1.ReasonPhaseStarted, Message: message + told(taken), Phase: phase.Name, Starts: true, Baselines: taken, Deciders: judged.deciders()}}
+		Change: &Change{Reason: v1alpha1.ReasonPhaseStarted, Message: message + told(taken), Phase: phase.Name, Starts: true, Revision: in.Revision, Baselines: taken, Deciders: judged.deciders()}}
 }
 
 // mayEnter judges the entry gate. When it has not passed, the step says so.

@@ -44,9 +44,6 @@ func (in Input) failed(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	if reason == "" {
 		reason = v1alpha1.ReasonGuardrailBroken
 	}
-	if in.Retry != "" {
-		return another(record, in.Retry)
-	}
 	if phase.Final(record) && phase.OnFailure == v1alpha1.FailureRollBack {
 		return rollBack(record, fmt.Sprintf("the site was rolled back out of phase %s: its attempt %d failed at %s (%s)", phase.Name, record.Attempt, clock(record.FailedAt.Time), reason))
 	}
@@ -94,9 +91,9 @@ func finally(phase plan.Phase, record v1alpha1.PhaseRecord) string {
 }
 
 // another begins the next attempt at a phase that the site is in: with a soak of its own, and without the evidence of the one before.
-func another(record v1alpha1.PhaseRecord, message string) Step {
+func another(record v1alpha1.PhaseRecord, revision, message string) Step {
 	return Step{State: v1alpha1.SiteProving, Phase: record.Name, Reason: v1alpha1.ReasonAttemptStarted, Message: message,
-		Change: &Change{Reason: v1alpha1.ReasonAttemptStarted, Message: message, Phase: record.Name, Starts: true}}
+		Change: &Change{Reason: v1alpha1.ReasonAttemptStarted, Message: message, Phase: record.Name, Starts: true, Revision: revision}}
 }
 
 // rollBack takes a site out of a phase.
@@ -108,10 +105,6 @@ func rollBack(record v1alpha1.PhaseRecord, message string) Step {
 // stayOut keeps a site out of a phase that it was rolled back from, also when the plan brings it back there from elsewhere. When somebody decides that it may begin the
 // phase again, it waits for an admission.
 func (in Input) stayOut(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
-	if in.Retry != "" {
-		return Step{State: v1alpha1.SiteWaiting, Phase: phase.Name, Reason: v1alpha1.ReasonPhaseReopened, Message: in.Retry,
-			Change: &Change{Reason: v1alpha1.ReasonPhaseReopened, Message: in.Retry, Phase: phase.Name}}
-	}
 	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRetry, v1alpha1.DecisionSkip); d != nil {
 		return in.follow(phase, &record, d)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/admit"
 	"github.com/crmops/rollout-operator/internal/advance"
+	"github.com/crmops/rollout-operator/internal/decide"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
@@ -96,13 +97,19 @@ func messageOf(s advance.Step) string {
 	return s.Message
 }
 
+// retried lets ada decide in a minute that the site begins another attempt after the first.
+func retried(in *advance.Input, minute int) {
+	in.Rollout, in.Site, in.Policy = "crm", "lyon", decide.Policy{Since: at(-600)}
+	in.Decisions = all(decided(retry, 1, minute))
+}
+
 // live plays steps at one moment until the site stays where it is, and tells each change.
 func live(in advance.Input, status *v1alpha1.SiteRolloutStatus) (story []string, last advance.Step) {
 	for range 5 {
 		in.Status = *status
 		last = advance.Next(in)
 		*status = advance.Record(*status, last, in.Now)
-		in.Holds, in.Retry = last.Holds, ""
+		in.Holds = last.Holds
 		if last.Change == nil {
 			return story, last
 		}
@@ -180,13 +187,14 @@ func TestASiteThatWasRolledBackBeginsAgainOnlyByADecisionAndAnAdmission(t *testi
 	}
 	tell(70, func(in *advance.Input) { in.Evidence = measuring(values(70, 90)) }) // good numbers are no decision, and neither is the admission that it had
 	blocked := tell(80, func(in *advance.Input) {
-		in.Retry, in.Admitted, in.Block = "anna lets it try again", false, admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "all places are taken"}
+		retried(in, 80)
+		in.Admitted, in.Block = false, admit.Block{Reason: v1alpha1.ReasonWaitingForSlot, Message: "all places are taken"}
 	})
 	if blocked.State != stateWaiting || blocked.Message != "all places are taken" {
 		t.Errorf("%s: %s", blocked.State, blocked.Message)
 	}
 	tell(90, func(in *advance.Input) { in.Evidence = measuring(values(90, 90)) })
-	want := []string{"60: Held GuardrailBroken, RolledBack RolledBack: RolledBack", "70: : RolledBack", "80: Waiting PhaseReopened: WaitingForSlot", "90: Proving AttemptStarted: Soaking"}
+	want := []string{"60: Held GuardrailBroken, RolledBack RolledBack: RolledBack", "70: : RolledBack", "80: Waiting Retried: WaitingForSlot", "90: Proving AttemptStarted: Soaking"}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
 	}
@@ -199,7 +207,9 @@ func TestASiteThatWasRolledBackBeginsAgainOnlyByADecisionAndAnAdmission(t *testi
 func TestADecisionBeginsAnotherAttemptAtOnceWhereTheSiteIsHeld(t *testing.T) {
 	status := running(stateHeld)
 	status.Phases[0].FailedAt, status.Phases[0].Failure = stamp(20), v1alpha1.ReasonDeadlineExceeded
-	story, _ := live(advance.Input{Plan: due(t, v1alpha1.FailureHold, 1), Now: at(30), Retry: "anna lets it try again", Evidence: measuring(values(30, 70))}, &status)
+	in := advance.Input{Plan: due(t, v1alpha1.FailureHold, 1), Now: at(30), Evidence: measuring(values(30, 70))}
+	retried(&in, 30)
+	story, _ := live(in, &status)
 	if diff := cmp.Diff([]string{"Proving AttemptStarted"}, story[:1]); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
 	}
@@ -219,11 +229,12 @@ func TestANewAttemptNeverCountsWhatWasMeasuredBefore(t *testing.T) {
 	p.Phases[0].Soak = 0
 	status := running(stateHeld)
 	status.Phases[0].FailedAt, status.Phases[0].Failure = stamp(20), v1alpha1.ReasonDeadlineExceeded
-	in := advance.Input{Plan: p, Now: at(30), Retry: "anna lets it try again", Evidence: measuring(values(30, 90, 90, 90, 90, 90))}
+	in := advance.Input{Plan: p, Now: at(30), Evidence: measuring(values(30, 90, 90, 90, 90, 90))}
+	retried(&in, 30)
 	if story, last := live(in, &status); len(story) != 1 || last.Reason != v1alpha1.ReasonExitGateWaiting {
 		t.Errorf("an hour of good values before the attempt: %q, then %s: %s", story, last.Reason, last.Message)
 	}
-	in.Retry, in.Now, in.Evidence = "", at(40), measuring(values(40, 90, 90, 90, 90, 90))
+	in.Now, in.Evidence = at(40), measuring(values(40, 90, 90, 90, 90, 90))
 	if story, last := live(in, &status); len(story) != 0 || last.Reason != v1alpha1.ReasonExitGateWaiting {
 		t.Errorf("a hold of ten minutes needs values from 35 on, and five minutes were enough: %q, then %s: %s", story, last.Reason, last.Message)
 	}

@@ -47,8 +47,15 @@ func (in Input) answer(step Step, phase plan.Phase, record v1alpha1.PhaseRecord,
 	return in.follow(phase, &record, d)
 }
 
-// begin begins another attempt at a phase, once the baselines are there that decisions have recaptured. Until then the site stays where it is.
+// begin begins another attempt at a phase, by the plan by which the site goes on, once the baselines are there that decisions have recaptured. Until then the site stays where it is.
 func (in Input) begin(step Step, phase plan.Phase, record v1alpha1.PhaseRecord, message string, deciders ...v1alpha1.Decider) Step {
+	revision := record.Revision
+	if in.Plan.Has(phase.Name) { // else the plan has lost the phase, which is ended by the plan that it began with
+		phase, revision = in.Plan.Phases[in.Plan.IndexOf(phase.Name)], in.Revision
+	}
+	if len(phase.Mistakes) > 0 {
+		return in.stalled(step, phase)
+	}
 	recaptured := in.people(nil).Recaptured(in.Decisions)
 	var wanted []plan.Baseline
 	for _, b := range phase.Baselines {
@@ -60,7 +67,7 @@ func (in Input) begin(step Step, phase plan.Phase, record v1alpha1.PhaseRecord, 
 	if missing {
 		return step
 	}
-	begun := another(record, message)
+	begun := another(record, revision, message)
 	begun.Change.Message += told(taken)
 	begun.Change.Baselines, begun.Change.Deciders = taken, deciders
 	return begun

@@ -10,6 +10,18 @@ import (
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
+// judgedBy returns the phase of an attempt as it was frozen when the attempt began. When nobody has that plan any more, the phase cannot be judged.
+func (in Input) judgedBy(record v1alpha1.PhaseRecord) plan.Phase {
+	by := in.Plan
+	if in.Attempt != nil {
+		by = *in.Attempt
+	}
+	if by.Has(record.Name) {
+		return by.Phases[by.IndexOf(record.Name)]
+	}
+	return plan.Phase{Name: record.Name, OnFailure: v1alpha1.FailureHold, Mistakes: []plan.Mistake{plan.Lost(record)}}
+}
+
 // prove lets a phase run: soak, then pass, hold or wait as the exit gate says. A guardrail that is broken fails the attempt at once.
 func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 	step := Step{State: in.Status.State, Phase: phase.Name}

@@ -44,13 +44,13 @@ func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Tim
 	known := unpassed(status.Phases, change.Phase)
 	switch {
 	case change.Starts && known == nil:
-		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now), Baselines: change.Baselines})
+		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, Attempt: 1, StartedAt: metav1.NewTime(now), Revision: change.Revision, Baselines: change.Baselines})
 	case change.Outcome == v1alpha1.PhaseSkipped && plan.RecordOf(status.Phases, change.Phase) == nil:
 		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, StartedAt: metav1.NewTime(now), PassedAt: stamp(now), Outcome: change.Outcome})
 	case known == nil:
 	case change.Starts:
 		known.Baselines = replaced(known.Baselines, change.Baselines)
-		known.Attempt, known.StartedAt = known.Attempt+1, metav1.NewTime(now)
+		known.Attempt, known.StartedAt, known.Revision = known.Attempt+1, metav1.NewTime(now), change.Revision
 		known.FailedAt, known.Failure, known.RolledBackAt, known.ReopenedAt = nil, "", nil, nil
 	case change.Fails != "":
 		known.FailedAt, known.Failure = stamp(now), change.Fails

@@ -6,13 +6,16 @@ import (
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
-// Standing returns the gate that a site stands at, as its status remembers it, and where that is. The gate is nil when the site stands at none that the plan still has.
-func Standing(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand) {
-	if status.Gate == nil {
+// Standing returns the gate that a site stands at, as its status remembers it, and where that is. The gate is nil when the site stands at none that its plans still have: the one by which it
+// goes on, and the one by which the attempt that runs is judged, nil for none.
+func Standing(p plan.Plan, attempt *plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stand) {
+	switch {
+	case status.Gate == nil:
 		return nil, Stand{}
-	}
-	if status.Gate.Role == v1alpha1.GateRoleSustain {
+	case status.Gate.Role == v1alpha1.GateRoleSustain:
 		return sustained(p, status)
+	case attempt != nil:
+		p = *attempt
 	}
 	index := p.IndexOf(status.CurrentPhase)
 	if index < 0 {
@@ -42,8 +45,8 @@ func sustained(p plan.Plan, status v1alpha1.SiteRolloutStatus) (*gate.Gate, Stan
 }
 
 // Resume rebuilds the holds of a site for an operator that has just started.
-func Resume(p plan.Plan, status v1alpha1.SiteRolloutStatus, measured func(kpi gate.KPI) gate.Measured) Holds {
-	g, at := Standing(p, status)
+func Resume(p plan.Plan, attempt *plan.Plan, status v1alpha1.SiteRolloutStatus, measured func(kpi gate.KPI) gate.Measured) Holds {
+	g, at := Standing(p, attempt, status)
 	if g == nil {
 		return Holds{}
 	}

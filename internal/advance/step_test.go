@@ -330,7 +330,7 @@ func TestASiteResumesAtTheGateThatItsStatusRemembers(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&p)
 			}
-			got := advance.Resume(p, tc.status, func(gate.KPI) gate.Measured { return gate.Measured{Last: at(25)} })
+			got := advance.Resume(p, nil, tc.status, func(gate.KPI) gate.Measured { return gate.Measured{Last: at(25)} })
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("holds (-want +got):\n%s", diff)
 			}

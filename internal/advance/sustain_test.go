@@ -155,7 +155,7 @@ func TestTheHoldsOfSustainAreResumed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			status := completed(stateCompleted, 15)
 			status.Gate = tc.gate
-			g, at := advance.Standing(tc.plan, status)
+			g, at := advance.Standing(tc.plan, nil, status)
 			if (g == nil) != (tc.want == nil) || (tc.want != nil && at != *tc.want) {
 				t.Errorf("gate %v at %+v, want %+v", g, at, tc.want)
 			}
@@ -163,13 +163,13 @@ func TestTheHoldsOfSustainAreResumed(t *testing.T) {
 	}
 	reopened := completed(stateWaiting, 15)
 	reopened.Phases[0].PassedAt, reopened.Phases[0].ReopenedAt, reopened.CurrentPhase, reopened.Gate = nil, stamp(20), "migrate", report("ready", v1alpha1.GateRoleEntry)
-	if g, at := advance.Standing(twoPhases(t), reopened); g == nil || at.Role != v1alpha1.GateRoleEntry || at.Attempt != 0 {
+	if g, at := advance.Standing(twoPhases(t), nil, reopened); g == nil || at.Role != v1alpha1.GateRoleEntry || at.Attempt != 0 {
 		t.Errorf("in front of a reopened phase it stands at %v, %+v", g, at)
 	}
 	status := completed(stateRegressed, 15)
 	step := advance.Next(advance.Input{Plan: kept(t, ""), Status: status, SiteID: "DE-1", Now: at(30), Evidence: measuring(values(30, 90))})
 	status = advance.Record(status, step, at(30))
-	resumed := advance.Resume(kept(t, ""), status, func(gate.KPI) gate.Measured { return gate.Measured{Since: at(0), Last: at(30)} })
+	resumed := advance.Resume(kept(t, ""), nil, status, func(gate.KPI) gate.Measured { return gate.Measured{Since: at(0), Last: at(30)} })
 	if resumed.At != step.Holds.At || !resumed.Criteria["used"].Since.Equal(step.Holds.Criteria["used"].Since) {
 		t.Errorf("resumed %v, was %v", resumed, step.Holds)
 	}

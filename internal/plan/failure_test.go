@@ -177,7 +177,7 @@ func TestThePhaseThatWasPassedLastIsFoundWhereverItStands(t *testing.T) {
 		t.Errorf("a phase that the plan does not have any more was passed last: %+v", last)
 	}
 	want := []time.Time{day(1).Time, day(2).Time, day(3).Time}
-	if diff := cmp.Diff(want, p.Passed(records)); diff != "" {
+	if diff := cmp.Diff(want, p.Passed(records, p)); diff != "" {
 		t.Errorf("passed for the first time (-want +got):\n%s", diff)
 	}
 }

@@ -43,6 +43,16 @@ func Sentences(mistakes []Mistake) string {
 	return b.String()
 }
 
+// Lost says that nobody has the plan any more by which an attempt is judged.
+func Lost(attempt v1alpha1.PhaseRecord) Mistake {
+	if attempt.Revision == "" {
+		return Mistake{Reason: v1alpha1.ReasonReferenceNotFound, Object: "RolloutPhase/" + attempt.Name, Field: "metadata.name",
+			Problem: "the attempt at it began before plans were frozen, and the rollout does not have the phase any more", Remedy: "put it back into spec.phases, or decide about the attempt: Skip or RollBack"}
+	}
+	return Mistake{Reason: v1alpha1.ReasonReferenceNotFound, Object: "ControllerRevision/" + attempt.Revision, Field: "metadata.name",
+		Problem: fmt.Sprintf("it does not exist any more, and the attempt at phase %s is judged by it", attempt.Name), Remedy: "restore it from a backup, or decide about the attempt: Skip or RollBack"}
+}
+
 func notFound(object, field, kind, name string) Mistake {
 	return Mistake{
 		Reason:  v1alpha1.ReasonReferenceNotFound,

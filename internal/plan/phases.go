@@ -7,8 +7,8 @@ import (
 	"github.com/crmops/rollout-operator/internal/gate"
 )
 
-func (p *Plan) resolvePhases(object string, rollout *v1alpha1.CRMRollout, objects Objects) {
-	for i, ref := range rollout.Spec.Phases {
+func (p *Plan) resolvePhases(object string, refs []v1alpha1.LocalReference, objects Objects) {
+	for i, ref := range refs {
 		source, ok := objects.Phases[ref.Name]
 		if !ok {
 			mistake := notFound(object, fmt.Sprintf("spec.phases[%d].name", i), "RolloutPhase", ref.Name)
@@ -20,10 +20,6 @@ func (p *Plan) resolvePhases(object string, rollout *v1alpha1.CRMRollout, object
 	}
 	p.bindBaselines()
 	p.checkControls(object)
-	if rollout.Spec.Through == "" {
-		return
-	}
-	p.Through = p.resolvePhaseName(object, "spec.through", rollout.Spec.Through)
 }
 
 // ResolvePhase resolves a phase with its gates, their KPIs and every mistake in them.

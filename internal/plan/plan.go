@@ -19,8 +19,10 @@ type Plan struct {
 	Phases []Phase
 	// Waves in the order of the rollout.
 	Waves []Wave
-	// Through is the index of the last phase that sites may start.
+	// Through is the index of the last phase that sites may start; -1 for none.
 	Through int
+	// ThroughPhase is the name of the phase that the rollout goes through, where that need not be one of the phases of the plan; empty otherwise.
+	ThroughPhase string
 	// MaxConcurrent is the greatest number of sites in flight; nil for no limit.
 	MaxConcurrent *Limit
 	// MaxFailures is how many sites may be failed before no other site begins; nil for no limit.
@@ -69,8 +71,10 @@ type Wave struct {
 	Selector labels.Selector
 	// After is the barrier that opens the wave; nil for a wave that is open at once.
 	After *Barrier
-	// Through is the index of the last phase that its sites may start, where the plan's Through does not come first.
+	// Through is the index of the last phase that its sites may start, where the plan's Through does not come first; -1 for none.
 	Through int
+	// ThroughPhase is the name of the phase that the wave goes through, where that need not be one of the phases of the plan; empty otherwise.
+	ThroughPhase string
 	// MaxConcurrent is the greatest number of its sites in flight; nil for no limit of its own.
 	MaxConcurrent *Limit
 	// MaxFailures is how many of its sites may be failed before no other one begins; nil for no limit of its own.
@@ -113,7 +117,10 @@ func Resolve(rollout *v1alpha1.CRMRollout, objects Objects) Plan {
 	object := "CRMRollout/" + rollout.Name
 	p.MaxConcurrent = p.resolveLimit(object, "spec.maxConcurrent", rollout.Spec.MaxConcurrent, 1)
 	p.MaxFailures = p.resolveLimit(object, "spec.maxFailures", rollout.Spec.MaxFailures, 0)
-	p.resolvePhases(object, rollout, objects)
+	p.resolvePhases(object, rollout.Spec.Phases, objects)
+	if rollout.Spec.Through != "" {
+		p.Through = p.resolvePhaseName(object, "spec.through", rollout.Spec.Through)
+	}
 	p.resolveSustain(object, rollout, objects)
 	p.resolveWaves(object, rollout, objects)
 	p.resolveCalendars(object, rollout, objects)

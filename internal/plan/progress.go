@@ -24,6 +24,16 @@ func (p Plan) Next(records []v1alpha1.PhaseRecord) int {
 	return len(p.Phases)
 }
 
+// Running returns the record of the phase that a site is in; nil when it is in none.
+func Running(records []v1alpha1.PhaseRecord) *v1alpha1.PhaseRecord {
+	for i := range records {
+		if records[i].Runs() {
+			return &records[i]
+		}
+	}
+	return nil
+}
+
 // RecordOf returns what happened to a site in a phase; nil when it has not begun it.
 func RecordOf(records []v1alpha1.PhaseRecord, phase string) *v1alpha1.PhaseRecord {
 	for i := range records {
@@ -35,16 +45,17 @@ func RecordOf(records []v1alpha1.PhaseRecord, phase string) *v1alpha1.PhaseRecor
 }
 
 // Passed returns, for each phase from the first up to the one that a site has not passed, when it had passed that phase and every one before it. A phase that a regression
-// has reopened was passed when it was passed for the first time: what waited for that does not wait again.
-func (p Plan) Passed(records []v1alpha1.PhaseRecord) []time.Time {
+// has reopened was passed when it was passed for the first time: what waited for that does not wait again. A site that has begun and goes on by a plan of its own, without some of
+// the phases, passes these together with what comes before them: nobody should wait for what it will never do.
+func (p Plan) Passed(records []v1alpha1.PhaseRecord, own Plan) []time.Time {
 	var passed []time.Time
 	var latest time.Time
 	for i := range p.Phases {
 		at := firstPassedAt(records, p.Phases[i].Name)
-		if at == nil {
+		if at == nil && (len(records) == 0 || own.Has(p.Phases[i].Name)) {
 			break
 		}
-		if at.After(latest) {
+		if at != nil && at.After(latest) {
 			latest = at.Time
 		}
 		if passed == nil {

@@ -131,7 +131,7 @@ func TestWhatASiteHasPassedIsCountedFromTheFirstPhase(t *testing.T) {
 			for _, days := range tc.days {
 				want = append(want, monday.AddDate(0, 0, days))
 			}
-			if diff := cmp.Diff(want, p.Passed(tc.records)); diff != "" {
+			if diff := cmp.Diff(want, p.Passed(tc.records, p)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,7 +29,7 @@ import (
 var kinds = []client.Object{
 	&v1alpha1.MetricProvider{}, &v1alpha1.KPI{}, &v1alpha1.AcceptanceGate{}, &v1alpha1.RolloutPhase{}, &v1alpha1.RolloutCalendar{},
 	&v1alpha1.RolloutSite{}, &v1alpha1.CRMRollout{}, &v1alpha1.SiteRollout{}, &v1alpha1.RolloutDecision{},
-	&admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
+	&appsv1.ControllerRevision{}, &admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
 }
 
 func kindOf(o any) string { return reflect.TypeOf(o).Elem().Name() }
@@ -64,6 +65,8 @@ type api struct {
 	// fault may make a write fail: before it is carried out, or after, when only the answer is lost.
 	fault func(ctx context.Context, before bool) error
 	uids  int
+	// frozen are the plans that the judge has read, by revision.
+	frozen map[string]*frozenPlan
 	// conflicts counts the writes that came too late.
 	conflicts int
 	clock     func() time.Time
@@ -81,7 +84,7 @@ func newAPI() *api {
 	for _, index := range catalogue.Indexes() {
 		builder = builder.WithIndex(index.Object, index.Field, index.Extract)
 	}
-	a := &api{WithWatch: builder.Build(), streams: map[string][]change{}, latest: map[string]map[types.NamespacedName]client.Object{}}
+	a := &api{WithWatch: builder.Build(), streams: map[string][]change{}, latest: map[string]map[types.NamespacedName]client.Object{}, frozen: map[string]*frozenPlan{}}
 	a.clock = func() time.Time { return began }
 	a.wrote = func(context.Context, change) {}
 	a.fault = func(context.Context, bool) error { return nil }
@@ -190,7 +193,13 @@ func (a *api) note(ctx context.Context, c change) {
 	a.wrote(ctx, c)
 }
 
-func specOf(o client.Object) any { return reflect.ValueOf(o).Elem().FieldByName("Spec").Interface() }
+// specOf is the part of an object whose changes make another generation.
+func specOf(o client.Object) any {
+	if revision, ok := o.(*appsv1.ControllerRevision); ok {
+		return revision.Revision
+	}
+	return reflect.ValueOf(o).Elem().FieldByName("Spec").Interface()
+}
 
 // all returns the latest objects of a kind in the order of their names.
 func all[T client.Object](a *api) []T {

@@ -31,6 +31,7 @@ func baselined(s step) string {
 	}
 	now := records(s.after)
 	record := now[len(now)-1]
+	s = s.by(record.Revision)
 	declared := s.phase(name).Spec.Baselines
 	for _, b := range declared {
 		i := slices.IndexFunc(record.Baselines, func(taken v1alpha1.Baseline) bool { return taken.KPI == b.KPI })
@@ -156,6 +157,7 @@ func ownEvidence(s step) string {
 	if record.FailedAt != nil {
 		return fmt.Sprintf("attempt %d at %s has failed", record.Attempt, record.Name)
 	}
+	s = s.by(record.Revision)
 	told := map[string]bool{}
 	for _, e := range record.Evidence {
 		told[e.Criterion] = true
@@ -180,6 +182,7 @@ func ownEvidence(s step) string {
 
 // guardrails returns those of the phase that a record is of.
 func (s step) guardrails(record v1alpha1.PhaseRecord) []v1alpha1.Criterion {
+	s = s.by(record.Revision)
 	phase := s.phase(record.Name)
 	if phase.Spec.ExitGate == nil {
 		return nil
@@ -189,6 +192,7 @@ func (s step) guardrails(record v1alpha1.PhaseRecord) []v1alpha1.Criterion {
 
 // unkept returns a guardrail that is broken or of which nobody knows.
 func (s step) unkept(record v1alpha1.PhaseRecord, notBefore time.Time) string {
+	s = s.by(record.Revision)
 	for _, c := range s.guardrails(record) {
 		c.For = ""
 		if problem := s.asks(c, notBefore).proved(); problem != "" {
@@ -227,6 +231,7 @@ func failsOnProof(s step) string {
 		return s.overdue(failed[0])
 	}
 	problems := failed[0].Name + " fails"
+	s = s.by(failed[0].Revision)
 	for _, c := range s.guardrails(failed[0]) {
 		q := s.asks(c, failed[0].StartedAt.Time)
 		q.wanted = missed
@@ -241,7 +246,7 @@ func failsOnProof(s step) string {
 
 // overdue returns why an attempt has not missed its deadline.
 func (s step) overdue(record v1alpha1.PhaseRecord) string {
-	spec := s.phase(record.Name).Spec
+	spec := s.by(record.Revision).phase(record.Name).Spec
 	if spec.Deadline == "" || s.now.Sub(record.StartedAt.Time) < length(spec.Deadline) {
 		return fmt.Sprintf("%s fails after %s, and its deadline is %q", record.Name, s.now.Sub(record.StartedAt.Time), spec.Deadline)
 	}
@@ -265,13 +270,13 @@ func retriesWhenKept(s step) string {
 		if i >= len(records(s.after)) || was.Attempt == records(s.after)[i].Attempt || !runs(was) {
 			continue
 		}
-		switch many := manyOf(s.phase(was.Name).Spec); {
+		switch many := manyOf(s.by(was.Revision).phase(was.Name).Spec); {
 		case was.Failure != "" && was.Failure != v1alpha1.ReasonGuardrailBroken:
 			return fmt.Sprintf("attempt %d at %s failed: %s", was.Attempt, was.Name, was.Failure)
 		case was.Attempt >= many:
 			return fmt.Sprintf("attempt %d follows at %s, of %d", was.Attempt+1, was.Name, many)
 		}
-		if problem := s.unkept(records(s.after)[i], time.Time{}); problem != "" {
+		if problem := s.unkept(was, time.Time{}); problem != "" {
 			return problem
 		}
 	}

@@ -85,7 +85,7 @@ func (s *step) comesOut() {
 func (s *step) admitsAnew() {
 	s.comesOut()
 	s.before = s.after.DeepCopy()
-	s.before.Spec.AdmittedAttempt = 0
+	s.before.Spec.AdmittedAttempt, s.after.Spec.Revision = 0, "crm-now"
 	s.turn.request.controller = ofRollouts
 	s.siteRollouts = []*v1alpha1.SiteRollout{s.after}
 }
@@ -99,7 +99,7 @@ func (s *step) admitsKiel(policy v1alpha1.FailurePolicy) {
 	kiel := &v1alpha1.SiteRollout{ObjectMeta: named("crm.kiel"), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: "kiel", Wave: "pilot"}}
 	s.siteRollouts = append(s.siteRollouts, kiel)
 	s.before, s.after = kiel.DeepCopy(), kiel
-	s.after.Spec.AdmittedThrough = "golive"
+	s.after.Spec.AdmittedThrough, s.after.Spec.Revision = "golive", "crm-now"
 }
 
 func spoiltFailures() []spoiling {

@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"slices"
 	"strings"
@@ -9,7 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,6 +34,7 @@ func innocent() *step {
 		must(a.Create(context.Background(), clone(o)))
 	}
 	rollout := all[*v1alpha1.CRMRollout](a)[0]
+	must(a.Create(context.Background(), frozenAs("crm-now", rollout)))
 	before := &v1alpha1.SiteRollout{ObjectMeta: named("crm.hq"), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: "hq", Wave: "pilot", AdmittedThrough: "golive"}}
 	st := &before.Status
 	st.State, st.CurrentPhase = v1alpha1.SiteProving, "golive"
@@ -63,11 +67,22 @@ func innocent() *step {
 	return s
 }
 
+// frozenAs is a frozen plan with the phases of a rollout and nothing else.
+func frozenAs(name string, rollout *v1alpha1.CRMRollout) *appsv1.ControllerRevision {
+	p := frozenPlan{}
+	for _, ref := range rollout.Spec.Phases {
+		p.Phases = append(p.Phases, ref.Name)
+	}
+	text, err := json.Marshal(p)
+	must(err)
+	return &appsv1.ControllerRevision{ObjectMeta: named(name), Data: runtime.RawExtension{Raw: text}, Revision: 1}
+}
+
 // admitsBerlin turns the step into the admission of berlin to its first phase.
 func (s *step) admitsBerlin() {
 	s.before = s.siteRollouts[1]
 	s.after = s.before.DeepCopy()
-	s.after.Spec.AdmittedThrough = "prepare"
+	s.after.Spec.AdmittedThrough, s.after.Spec.Revision = "prepare", "crm-now"
 	s.siteRollouts[1] = s.after
 	s.turn.request.controller = ofRollouts
 }
@@ -227,7 +242,7 @@ var spoilings = []spoiling{
 // TestInvariantsCanFail spoils an innocent step in one way after the other, and sees that the judge tells.
 func TestInvariantsCanFail(t *testing.T) {
 	told := map[string]bool{}
-	for _, tc := range slices.Concat(spoilings, spoiltTrials(), spoiltWaves()) {
+	for _, tc := range slices.Concat(spoilings, spoiltTrials(), spoiltWaves(), spoiltPlans()) {
 		told[tc.broken] = true
 		t.Run(tc.broken+"/"+tc.how, func(t *testing.T) {
 			s := innocent()

@@ -19,6 +19,7 @@ func (s *step) trying(accepted v1alpha1.AcceptanceGateSpec, changes ...func(*sce
 		must(a.Create(context.Background(), clone(o)))
 	}
 	rollout := all[*v1alpha1.CRMRollout](a)[0]
+	must(a.Create(context.Background(), frozenAs("crm-now", rollout)))
 	s.before = &v1alpha1.SiteRollout{ObjectMeta: named("crm.hq"), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: "hq", Wave: "pilot", AdmittedThrough: "golive"}}
 	s.before.Status.State, s.before.Status.CurrentPhase = v1alpha1.SiteProving, "golive"
 	s.before.Status.Phases = []v1alpha1.PhaseRecord{{Name: "golive", Attempt: 2, StartedAt: on(35),

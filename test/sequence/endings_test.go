@@ -12,7 +12,7 @@ import (
 func (s step) aborts(stories map[string]*v1alpha1.SiteRollout) string {
 	for site, sr := range stories {
 		for _, r := range records(sr) {
-			spec := s.phase(r.Name).Spec
+			spec := s.by(r.Revision).phase(r.Name).Spec
 			if runs(r) && r.FailedAt != nil && spec.OnFailure == v1alpha1.FailureAbort && (r.Failure != v1alpha1.ReasonGuardrailBroken || r.Attempt >= manyOf(spec)) {
 				return site
 			}

@@ -2,7 +2,6 @@ package sequence
 
 import (
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -11,7 +10,7 @@ import (
 
 // flies reports whether a site may start a phase or is in one.
 func (s step) flies(sr *v1alpha1.SiteRollout) bool {
-	return s.mayStart(sr) || slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return runs(r) && s.indexOf(r.Name) >= 0 })
+	return s.mayStart(sr) || isIn(sr)
 }
 
 // runs reports whether a site is in a phase: it began an attempt, and has neither passed nor left.
@@ -21,11 +20,7 @@ func runs(r v1alpha1.PhaseRecord) bool {
 
 // mayStart reports whether a site is admitted to the attempt that comes next.
 func (s step) mayStart(sr *v1alpha1.SiteRollout) bool {
-	next, attempt := s.next(sr), int32(1)
-	if r := recordOf(sr, next); r != nil {
-		attempt = r.Attempt + 1
-	}
-	return next != "" && sr.Spec.AdmittedThrough == next && max(1, sr.Spec.AdmittedAttempt) == attempt
+	return admittedTo(sr, s.next(sr))
 }
 
 // begins returns the phase that the write admits the site to or starts, or "".
@@ -39,7 +34,7 @@ func (s step) begins() string {
 // notPastThrough holds every reconcile to the `through` that it has read.
 func notPastThrough(s step) string {
 	through := s.turn.rollout.Spec.Through
-	if phase := s.begins(); phase != "" && through != "" && s.indexOf(phase) > s.indexOf(through) {
+	if phase := s.begins(); phase != "" && through != "" && s.beyond(phase, s.going(), through) {
 		return fmt.Sprintf("%s, through is %s", phase, through)
 	}
 	return ""
@@ -89,8 +84,11 @@ func (s scene) newest(kind, name string) any {
 	return nil
 }
 
-// phase returns a phase of the plan as the reconcile has read it, or else as it is or was; nil when it never existed.
+// phase returns a phase as it was frozen in the plan that is looked at, or as the reconcile has read it, or else as it is or was; nil when it never existed.
 func (s scene) phase(name string) *v1alpha1.RolloutPhase {
+	if s.pinned != nil {
+		return &v1alpha1.RolloutPhase{ObjectMeta: named(name), Spec: s.pinned.RolloutPhases[name]}
+	}
 	for i := range s.turn.phases {
 		if s.turn.phases[i].Name == name {
 			return &s.turn.phases[i]
@@ -105,7 +103,7 @@ func soaked(s step) string {
 	if record == nil {
 		return ""
 	}
-	soak, err := s.phase(record.Name).Spec.Soak.Parse()
+	soak, err := s.by(record.Revision).phase(record.Name).Spec.Soak.Parse()
 	if err != nil {
 		return err.Error()
 	}

@@ -32,6 +32,8 @@ type scene struct {
 	siteRollouts []*v1alpha1.SiteRollout
 	// hours of the calendars of the scenario.
 	hours hours
+	// pinned is the frozen plan that is looked at; nil for the objects that the reconcile has read.
+	pinned *frozenPlan
 }
 
 // step is a write to a SiteRollout by the operator.
@@ -63,6 +65,8 @@ var invariants = map[string]func(step) string{
 	"a phase soaks":                               soaked,
 	"a gate passes on proof only":                 provedGates,
 	"a site that has begun stays":                 begunStays,
+
+	"an attempt is judged by the plan that it began with": judgedByItsPlan,
 
 	"no phase starts while a failure aborts the rollout":              notAborted,
 	"a site that is rolled back begins only by a decision":            staysOut,
@@ -155,25 +159,20 @@ func inOrder(s step) string {
 	}
 	all := records(s.after)
 	without := &v1alpha1.SiteRollout{Status: v1alpha1.SiteRolloutStatus{Phases: all[:len(all)-1]}}
-	if next := s.next(without); next != started {
+	if next := firstLeft(s.listed(all[len(all)-1].Revision), without); next != started || isIn(without) {
 		return fmt.Sprintf("%s begins, %s comes next", started, next)
 	}
 	return ""
 }
 
-// next returns the phase of the plan that a site is in, or else the first one that it has not passed, or "".
+// next returns the phase that a site is in, or else the first one that it has not passed of those by which it goes on, or "".
 func (s step) next(sr *v1alpha1.SiteRollout) string {
 	for _, r := range records(sr) {
-		if runs(r) && s.indexOf(r.Name) >= 0 {
+		if runs(r) {
 			return r.Name
 		}
 	}
-	for _, phase := range s.phases() {
-		if !slices.ContainsFunc(records(sr), func(r v1alpha1.PhaseRecord) bool { return r.Name == phase && r.PassedAt != nil }) {
-			return phase
-		}
-	}
-	return ""
+	return firstLeft(s.own(sr), sr)
 }
 
 // recordOf returns what is recorded of a phase, or nil.
@@ -191,11 +190,12 @@ func passedBeforeNext(s step) string {
 	if phase == "" {
 		return ""
 	}
-	begun := recordOf(s.after, phase).StartedAt
-	for i, earlier := range s.phases() {
+	started := recordOf(s.after, phase)
+	begun, list := started.StartedAt, s.listed(started.Revision)
+	for i, earlier := range list {
 		r := recordOf(s.after, earlier)
 		switch {
-		case earlier == phase, r == nil && i > s.indexOf(phase):
+		case earlier == phase, r == nil && i > slices.Index(list, phase):
 		case r == nil || r.PassedAt == nil || r.PassedAt.Sub(begun.Time) > s.drift:
 			return fmt.Sprintf("%s started at %s, %s has not been passed by then", phase, stamp(&begun), earlier)
 		}
@@ -323,7 +323,7 @@ func stateAgrees(s step) string {
 }
 
 func startsAdmitted(s step) string {
-	if phase := s.started(); phase != "" && (s.before == nil || s.indexOf(s.before.Spec.AdmittedThrough) < s.indexOf(phase)) {
+	if phase := s.started(); phase != "" && (s.before == nil || s.before.Spec.AdmittedThrough != phase) {
 		return phase + " was started"
 	}
 	return ""

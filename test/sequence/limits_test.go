@@ -115,7 +115,7 @@ func notPastWavesThrough(s step) string {
 		return ""
 	}
 	through := planned(s.turn.rollout, s.after.Spec.Wave).Through
-	if phase := s.begins(); phase != "" && through != "" && s.indexOf(phase) > s.indexOf(through) {
+	if phase := s.begins(); phase != "" && through != "" && s.beyond(phase, s.going(), through) {
 		return fmt.Sprintf("%s, through of the wave is %s", phase, through)
 	}
 	return ""

@@ -85,20 +85,21 @@ func start(c *cache, s surroundings) *operator {
 		o.measured = append(o.measured, k)
 	})
 	policy := &catalogue.DecisionPolicy{Live: s.live, Clock: s.clock}
-	o.moves = &siterollout.Reconciler{Client: s.client, Policy: policy, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock}
+	revisions := &catalogue.Revisions{Client: s.client, Live: s.live}
+	o.moves = &siterollout.Reconciler{Client: s.client, Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock}
 	checker := func(kind definition.Kind) reconcile.Reconciler {
 		return &definition.Reconciler{Client: s.client, Clock: s.clock, Kind: kind}
 	}
 	o.reconcilers = map[string]reconcile.Reconciler{
 		ofProviders: &metricprovider.Reconciler{Client: s.client, Secrets: s.live, Providers: o.providers, Clock: s.clock},
-		ofKPIs:      &measuring.Reconciler{Client: s.client, Providers: o.providers, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock},
+		ofKPIs:      &measuring.Reconciler{Client: s.client, Revisions: revisions, Providers: o.providers, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock},
 		ofPhases:    checker(definition.Phases),
 		ofGates:     checker(definition.Gates),
 		ofSites:     checker(definition.Sites),
 		ofCalendars: &rolloutcalendar.Reconciler{Client: s.client, Clock: s.clock},
 		ofMoves:     o.moves,
 		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Policy: policy, Clock: s.clock},
-		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Measurements: store, Budget: budget, Events: s.events, Clock: s.clock},
+		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Revisions: revisions, Measurements: store, Budget: budget, Events: s.events, Clock: s.clock},
 	}
 	return o
 }
@@ -139,6 +140,7 @@ var watches = []watch{
 	{"RolloutSite", respecifiedOrLabelled, ofCalendars, onSitesZones},
 	{"CRMRollout", respecified, ofRollouts, itself},
 	{"SiteRollout", always, ofRollouts, owner},
+	{"ControllerRevision", never, ofRollouts, owner},
 	{"RolloutSite", respecifiedOrLabelled, ofRollouts, every("CRMRollout")},
 	{"RolloutPhase", respecified, ofRollouts, every("CRMRollout")},
 	{"AcceptanceGate", respecified, ofRollouts, every("CRMRollout")},
@@ -192,6 +194,8 @@ func (o *operator) told(measured types.NamespacedName) []request {
 }
 
 func always(change) bool { return true }
+
+func never(change) bool { return false }
 
 func respecified(c change) bool { return c.old.GetGeneration() != c.now.GetGeneration() }
 

@@ -13,11 +13,13 @@ import (
 // provedGates looks at what the operator was told by the source, and finds out on its own, slowly, whether a gate could pass.
 func provedGates(s step) string {
 	if record := s.passed(); record != nil {
+		s = s.by(record.Revision)
 		if phase := s.phase(record.Name); phase.Spec.ExitGate != nil {
 			return s.proved(phase.Spec.ExitGate.Name, record.StartedAt.Time)
 		}
 	}
 	if name := s.started(); name != "" {
+		s = s.by(recordOf(s.after, name).Revision)
 		if phase := s.phase(name); phase.Spec.EntryGate != nil {
 			return s.proved(phase.Spec.EntryGate.Name, time.Time{})
 		}
@@ -25,8 +27,11 @@ func provedGates(s step) string {
 	return ""
 }
 
-// gate returns a gate as the reconcile has read it.
+// gate returns a gate as it was frozen in the plan that is looked at, or as the reconcile has read it.
 func (s step) gate(name string) *v1alpha1.AcceptanceGate {
+	if s.pinned != nil {
+		return &v1alpha1.AcceptanceGate{ObjectMeta: named(name), Spec: s.pinned.AcceptanceGates[name].Spec}
+	}
 	for i := range s.turn.gates {
 		if s.turn.gates[i].Name == name {
 			return &s.turn.gates[i]
@@ -110,8 +115,11 @@ func (s step) asks(c v1alpha1.Criterion, notBefore time.Time) question {
 	return q
 }
 
-// kpi returns a KPI as the reconcile has read it.
+// kpi returns a KPI as it was frozen in the plan that is looked at, or as the reconcile has read it.
 func (s step) kpi(name string) *v1alpha1.KPI {
+	if s.pinned != nil {
+		return &v1alpha1.KPI{ObjectMeta: named(name), Spec: s.pinned.KPIs[name].Spec}
+	}
 	for i := range s.turn.kpis {
 		if s.turn.kpis[i].Name == name {
 			return &s.turn.kpis[i]

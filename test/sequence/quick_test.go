@@ -100,7 +100,9 @@ func (q *quick) replace(o client.Object, version, but string) error {
 		return err
 	}
 	changed := clone(o)
-	reflect.ValueOf(changed).Elem().FieldByName(but).Set(reflect.ValueOf(clone(found)).Elem().FieldByName(but))
+	if kept := reflect.ValueOf(changed).Elem().FieldByName(but); kept.IsValid() {
+		kept.Set(reflect.ValueOf(clone(found)).Elem().FieldByName(but))
+	}
 	q.put(changed)
 	o.SetResourceVersion(changed.GetResourceVersion())
 	return nil

@@ -391,8 +391,11 @@ func (s *sim) wrote(ctx context.Context, c change) {
 		}
 		return true
 	})
-	if kindOf(c.object()) == "SiteRollout" {
+	switch kindOf(c.object()) {
+	case "SiteRollout":
 		s.judge.change(s.scene(turnOf(ctx)), c)
+	case "ControllerRevision":
+		s.judge.pruned(s.scene(turnOf(ctx)), c)
 	}
 }
 

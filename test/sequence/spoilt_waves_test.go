@@ -8,7 +8,7 @@ import (
 
 // joinedBy puts another site of the region into the step: one that has begun its first phase.
 func (s *step) joinedBy(name string) *v1alpha1.SiteRollout {
-	sr := &v1alpha1.SiteRollout{ObjectMeta: named("crm." + name), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: name, Wave: "region", AdmittedThrough: "prepare"}}
+	sr := &v1alpha1.SiteRollout{ObjectMeta: named("crm." + name), Spec: v1alpha1.SiteRolloutSpec{Rollout: "crm", Site: name, Wave: "region", AdmittedThrough: "prepare", Revision: "crm-now"}}
 	sr.Status.State, sr.Status.Phases = v1alpha1.SiteProving, []v1alpha1.PhaseRecord{{Name: "prepare", Attempt: 1, StartedAt: on(60)}}
 	s.turn.sites = append(s.turn.sites, *site(name, "region"))
 	s.siteRollouts = append(s.siteRollouts, sr)
