@@ -21,6 +21,10 @@ const (
 	ConditionEffective = "Effective"
 )
 
+// AnnotationRequestedAt asks the operator to look at a CRMRollout and its sites, or to measure a KPI, now: whenever its value changes. Status.lastHandledReconcileAt repeats
+// the value when that has happened. Of a longer value than MaxRequest bytes only the beginning counts.
+const AnnotationRequestedAt = "rollout.crmops.dev/requestedAt"
+
 // Reasons of Ready, and of Stalled when Ready is False for good.
 const (
 	// ReasonValid: the object is well-formed and everything it refers to exists.

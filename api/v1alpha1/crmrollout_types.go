@@ -248,6 +248,13 @@ type CRMRolloutStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	Revisions []RevisionStatus `json:"revisions,omitempty"`
 
+	// lastHandledReconcileAt is the value of the annotation rollout.crmops.dev/requestedAt that the rollout was last looked at for; its sites are looked at at the same time.
+	// A value of more than 128 bytes is cut, and ends with "..." here. Unset: nobody has asked.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+
 	// conditions are Ready, Progressing, Completed, and Stalled when the plan is invalid.
 	//
 	// +optional

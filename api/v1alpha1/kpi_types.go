@@ -192,6 +192,13 @@ type KPIStatus struct {
 	// +optional
 	Summary *KPISummary `json:"summary,omitempty"`
 
+	// lastHandledReconcileAt is the value of the annotation rollout.crmops.dev/requestedAt that the KPI was last measured for; Ready tells whether that succeeded.
+	// A value of more than 128 bytes is cut, and ends with "..." here. Unset: nobody has asked.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+
 	// conditions are Ready, with the source's error when a measurement fails, and Stalled when the KPI is invalid.
 	//
 	// +optional

@@ -138,6 +138,8 @@ const (
 	MaxMistake = 1024
 	// MaxBecause bounds what puts a site in its place of a ranking.
 	MaxBecause = 256
+	// MaxRequest bounds what is repeated of the annotation that asks for a look now.
+	MaxRequest = 128
 )
 
 // Clip shortens a text to at most limit bytes, at the border of a character, and marks the cut. A message that is too long would otherwise

@@ -23,6 +23,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/request"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -57,10 +58,11 @@ type Reconciler struct {
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	changedOrAsked := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, request.Changed()))
 	changedOrLabelled := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))
 	all := handler.EnqueueRequestsFromMapFunc(r.ofNamespace)
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.CRMRollout{}, changed).
+		For(&v1alpha1.CRMRollout{}, changedOrAsked).
 		Owns(&v1alpha1.SiteRollout{}).
 		Owns(&appsv1.ControllerRevision{}, builder.WithPredicates(comesOrGoes())).
 		Watches(&v1alpha1.RolloutSite{}, all, changedOrLabelled).

@@ -13,6 +13,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
+	"github.com/crmops/rollout-operator/internal/request"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -24,6 +25,9 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	changed := s.rollout.DeepCopy()
 	st := &changed.Status
 	st.ObservedGeneration = changed.Generation
+	if asked := request.Of(changed); asked != "" {
+		st.LastHandledReconcileAt = asked
+	}
 	counted := count(s, d)
 	st.AbortedBy = d.AbortedBy
 	st.Sites, st.Waves, st.CurrentWave = counted.all, waveStatuses(s, d, counted, failure), currentWave(d)

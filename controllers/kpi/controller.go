@@ -24,6 +24,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/provider"
+	"github.com/crmops/rollout-operator/internal/request"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -57,7 +58,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		asked <- event.GenericEvent{Object: &v1alpha1.KPI{ObjectMeta: metav1.ObjectMeta{Namespace: kpi.Namespace, Name: kpi.Name}}}
 	})
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.KPI{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.KPI{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, request.Changed()))).
 		Watches(&v1alpha1.AcceptanceGate{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(asked, &handler.EnqueueRequestForObject{})).
 		Watches(&v1alpha1.MetricProvider{}, handler.EnqueueRequestsFromMapFunc(r.askedOf), builder.WithPredicates(readyChanged())).
@@ -132,6 +133,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.memory.served(req.NamespacedName)
 		return status.Settle(ctrl.Result{RequeueAfter: max(s.due.Sub(r.Clock.Now()), time.Millisecond)}, r.reportAgain(ctx, s))
 	}
-	r.memory.keep(req.NamespacedName, outcome)
+	r.memory.keep(req.NamespacedName, outcome, s.request)
 	return status.Settle(ctrl.Result{RequeueAfter: outcome.next(s, r.Clock.Now())}, r.report(ctx, s, outcome))
 }

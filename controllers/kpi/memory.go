@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ type remembered struct {
 	// last is what the latest try brought; told is true once the status says so.
 	last outcome
 	told bool
+	// handled is the request that was last handled; empty when this process has handled none.
+	handled string
 	// openingSince and busySince are when the KPI began to wait for its provider, and for a turn; zero when it does not.
 	openingSince, busySince time.Time
 }
@@ -38,9 +41,16 @@ func (m *memory) of(kpi types.NamespacedName, change func(*remembered)) remember
 	return *known
 }
 
-// keep notes what a try brought. It is still to be told.
-func (m *memory) keep(kpi types.NamespacedName, last outcome) {
-	m.of(kpi, func(r *remembered) { *r = remembered{last: last, openingSince: r.openingSince} })
+// keep notes what a try brought, and the request that it answers. Both are still to be told.
+func (m *memory) keep(kpi types.NamespacedName, last outcome, request string) {
+	m.of(kpi, func(r *remembered) {
+		*r = remembered{last: last, handled: cmp.Or(request, r.handled), openingSince: r.openingSince}
+	})
+}
+
+// handled returns the request that was last handled, which the status may not say yet; empty when this process has handled none.
+func (m *memory) handled(kpi types.NamespacedName) string {
+	return m.of(kpi, func(*remembered) {}).handled
 }
 
 // told notes that the status says what the latest try brought.

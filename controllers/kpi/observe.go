@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
+	"github.com/crmops/rollout-operator/internal/request"
 )
 
 const (
@@ -45,6 +47,8 @@ type snapshot struct {
 	// opening is true when the provider is valid and will be open in a moment.
 	opening bool
 	due     time.Time
+	// request is what somebody asks by an annotation: to measure now. Empty when nobody does.
+	request string
 	now     time.Time
 }
 
@@ -65,7 +69,7 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if err := r.Client.Get(ctx, req.NamespacedName, &object); err != nil {
 		return s, client.IgnoreNotFound(err)
 	}
-	s.object, s.asked = &object, r.Captures.Asked(req.NamespacedName)
+	s.object, s.asked, s.request = &object, r.Captures.Asked(req.NamespacedName), request.Of(&object)
 	s.kpi, s.mistakes = plan.ResolveKPI(&object)
 	if len(s.mistakes) > 0 {
 		return s, nil
@@ -85,6 +89,7 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	}
 	s.schedule(lastTried, last)
 	var err error
+	s.hurry(lastTried, r.memory.handled(req.NamespacedName))
 	s.sites, err = catalogue.Sites(ctx, r.Client, req.Namespace)
 	return s, err
 }
@@ -124,6 +129,16 @@ func (s *snapshot) schedule(lastTried time.Time, last outcome) {
 		return
 	}
 	s.due = lastTried.Add(s.kpi.Interval)
+}
+
+// hurry makes a KPI due for which somebody asks anew. Windows end at whole seconds, so those who ask within one second are answered together.
+func (s *snapshot) hurry(lastTried time.Time, handled string) {
+	if s.request == "" || s.request == cmp.Or(handled, s.object.Status.LastHandledReconcileAt) {
+		return
+	}
+	if next := lastTried.Add(time.Second); next.Before(s.due) {
+		s.due = next
+	}
 }
 
 // withoutSource reports whether there was no source to ask.

@@ -17,6 +17,9 @@ import (
 func (r *Reconciler) report(ctx context.Context, s snapshot, o outcome) error {
 	changed := s.object.DeepCopy()
 	changed.Status.ObservedGeneration = changed.Generation
+	if handled := r.memory.handled(client.ObjectKeyFromObject(changed)); handled != "" {
+		changed.Status.LastHandledReconcileAt = handled
+	}
 	if changed.Status.Revision != s.kpi.Revision {
 		changed.Status.Revision = s.kpi.Revision
 		changed.Status.LastMeasured, changed.Status.MeasuredSince, changed.Status.Summary = nil, nil, nil

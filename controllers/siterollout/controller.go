@@ -23,6 +23,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/request"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -70,7 +71,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.Captures.OnTaken(tell)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.SiteRollout{}).
-		Watches(&v1alpha1.CRMRollout{}, handler.EnqueueRequestsFromMapFunc(r.ofRollout), builder.WithPredicates(planOrWavesChanged())).
+		Watches(&v1alpha1.CRMRollout{}, handler.EnqueueRequestsFromMapFunc(r.ofRollout), builder.WithPredicates(predicate.Or(planOrWavesChanged(), request.Changed()))).
 		Watches(&v1alpha1.RolloutPhase{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.AcceptanceGate{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.KPI{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).

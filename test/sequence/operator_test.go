@@ -125,7 +125,7 @@ type watch struct {
 // watches repeat every SetupWithManager. AcceptanceGates are not watched for KPIs: a window that a gate comes to ask for is measured from the next interval on.
 var watches = []watch{
 	{"MetricProvider", respecified, ofProviders, itself},
-	{"KPI", respecified, ofKPIs, itself},
+	{"KPI", respecifiedOrAsked, ofKPIs, itself},
 	{"AcceptanceGate", respecified, ofKPIs, every("KPI")},
 	{"MetricProvider", usableOrRespecified, ofKPIs, kpisOfProvider},
 	{"RolloutPhase", respecified, ofPhases, itself},
@@ -138,7 +138,7 @@ var watches = []watch{
 	{"RolloutSite", respecified, ofSites, calledTheSame},
 	{"RolloutCalendar", respecified, ofCalendars, itself},
 	{"RolloutSite", respecifiedOrLabelled, ofCalendars, onSitesZones},
-	{"CRMRollout", respecified, ofRollouts, itself},
+	{"CRMRollout", respecifiedOrAsked, ofRollouts, itself},
 	{"SiteRollout", always, ofRollouts, owner},
 	{"ControllerRevision", never, ofRollouts, owner},
 	{"RolloutSite", respecifiedOrLabelled, ofRollouts, every("CRMRollout")},
@@ -147,7 +147,7 @@ var watches = []watch{
 	{"KPI", always, ofRollouts, every("CRMRollout")},
 	{"RolloutCalendar", respecified, ofRollouts, every("CRMRollout")},
 	{"SiteRollout", always, ofMoves, itself},
-	{"CRMRollout", wavesChangedOrRespecified, ofMoves, siteRollouts(catalogue.FieldRollout)},
+	{"CRMRollout", wavesOrPlanChangedOrAsked, ofMoves, siteRollouts(catalogue.FieldRollout)},
 	{"RolloutPhase", respecified, ofMoves, every("SiteRollout")},
 	{"AcceptanceGate", respecified, ofMoves, every("SiteRollout")},
 	{"KPI", respecified, ofMoves, every("SiteRollout")},
@@ -203,6 +203,11 @@ func respecifiedOrLabelled(c change) bool {
 	return respecified(c) || !reflect.DeepEqual(c.old.GetLabels(), c.now.GetLabels())
 }
 
+func respecifiedOrAsked(c change) bool {
+	asked := func(o client.Object) string { return o.GetAnnotations()[v1alpha1.AnnotationRequestedAt] }
+	return respecified(c) || (asked(c.now) != "" && asked(c.old) != asked(c.now))
+}
+
 func usableOrRespecified(c change) bool {
 	ready := func(o client.Object) bool {
 		return meta.IsStatusConditionTrue(o.(*v1alpha1.MetricProvider).Status.Conditions, v1alpha1.ConditionReady)
@@ -210,7 +215,7 @@ func usableOrRespecified(c change) bool {
 	return respecified(c) || ready(c.old) != ready(c.now)
 }
 
-func wavesChangedOrRespecified(c change) bool {
+func wavesOrPlanChangedOrAsked(c change) bool {
 	waves := func(o client.Object) map[string][3]string {
 		states := map[string][3]string{}
 		for _, w := range o.(*v1alpha1.CRMRollout).Status.Waves {
@@ -219,7 +224,7 @@ func wavesChangedOrRespecified(c change) bool {
 		return states
 	}
 	by := func(o client.Object) string { return o.(*v1alpha1.CRMRollout).Status.AbortedBy }
-	return respecified(c) || by(c.old) != by(c.now) || !reflect.DeepEqual(waves(c.old), waves(c.now))
+	return respecifiedOrAsked(c) || by(c.old) != by(c.now) || !reflect.DeepEqual(waves(c.old), waves(c.now))
 }
 
 // toldOfMore lets through what is more than a measurement.

@@ -41,6 +41,7 @@ func (s *story) event(at time.Time, about client.Object, reason, note string) {
 func (s *story) change(at time.Time, c change) {
 	sr, ok := c.object().(*v1alpha1.SiteRollout)
 	if !ok {
+		s.answer(at, c)
 		return
 	}
 	tell := func(phase, what string) { s.tell(at, sr.Spec.Site, sr.Spec.Wave, phase, what) }
@@ -78,6 +79,22 @@ func (s *story) change(at time.Time, c change) {
 	}
 	if standing(before.Status) != standing(sr.Status) && !repeats(sr.Status) {
 		tell(sr.Status.CurrentPhase, fmt.Sprintf("%s  %s: %s", sr.Status.State, sr.Status.Reason, sr.Status.Message))
+	}
+}
+
+// answer tells that a request was answered.
+func (s *story) answer(at time.Time, c change) {
+	handled := func(o client.Object) string {
+		switch about := o.(type) {
+		case *v1alpha1.KPI:
+			return about.Status.LastHandledReconcileAt
+		case *v1alpha1.CRMRollout:
+			return about.Status.LastHandledReconcileAt
+		}
+		return ""
+	}
+	if c.old != nil && c.now != nil && handled(c.old) != handled(c.now) {
+		s.tell(at, c.now.GetName(), "", "", "request "+handled(c.now)+" is handled")
 	}
 }
 
