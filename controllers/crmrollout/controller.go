@@ -63,7 +63,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	all := handler.EnqueueRequestsFromMapFunc(r.ofNamespace)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.CRMRollout{}, changedOrAsked).
-		Owns(&v1alpha1.SiteRollout{}).
+		Owns(&v1alpha1.SiteRollout{}, builder.WithPredicates(matters())).
 		Owns(&appsv1.ControllerRevision{}, builder.WithPredicates(comesOrGoes())).
 		Watches(&v1alpha1.RolloutSite{}, all, changedOrLabelled).
 		Watches(&v1alpha1.RolloutPhase{}, all, changed).

@@ -3,6 +3,7 @@ package sequence
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -139,7 +140,7 @@ var watches = []watch{
 	{"RolloutCalendar", respecified, ofCalendars, itself},
 	{"RolloutSite", respecifiedOrLabelled, ofCalendars, onSitesZones},
 	{"CRMRollout", respecifiedOrAsked, ofRollouts, itself},
-	{"SiteRollout", always, ofRollouts, owner},
+	{"SiteRollout", movedOn, ofRollouts, owner},
 	{"ControllerRevision", never, ofRollouts, owner},
 	{"RolloutSite", respecifiedOrLabelled, ofRollouts, every("CRMRollout")},
 	{"RolloutPhase", respecified, ofRollouts, every("CRMRollout")},
@@ -225,6 +226,20 @@ func wavesOrPlanChangedOrAsked(c change) bool {
 	}
 	by := func(o client.Object) string { return o.(*v1alpha1.CRMRollout).Status.AbortedBy }
 	return respecifiedOrAsked(c) || by(c.old) != by(c.now) || !reflect.DeepEqual(waves(c.old), waves(c.now))
+}
+
+// movedOn lets through what is more than numbers at a gate, or another reason to wait.
+func movedOn(c change) bool {
+	course := func(o client.Object) string {
+		sr := clone(o).(*v1alpha1.SiteRollout)
+		for i := range sr.Status.Phases {
+			sr.Status.Phases[i].Baselines, sr.Status.Phases[i].Evidence = nil, nil
+		}
+		text, err := json.Marshal([]any{sr.UID, sr.Generation, sr.OwnerReferences, sr.Status.State, sr.Status.CurrentPhase, sr.Status.ObservedGeneration, sr.Status.Phases})
+		must(err)
+		return string(text)
+	}
+	return course(c.old) != course(c.now)
 }
 
 // toldOfMore lets through what is more than a measurement.
