@@ -38,13 +38,13 @@ func TestBadInputs(t *testing.T) {
 	}
 	running := manager(t, cluster.ManagerOptions{Name: namespace}, namespace, neighbour)
 
-	wrong := slices.Concat(refusals, refusedGates, refusedSources)
+	wrong := slices.Concat(refusals, refusedGates, refusedSources, refusedCalendars)
 	refused := make([]string, 0, len(wrong))
 	for _, r := range wrong {
 		t.Run(r.input, func(t *testing.T) { refused = append(refused, refuse(t, namespace, r)) })
 	}
 
-	rows := slices.Concat(brokenObjects(), brokenGates(), brokenPlans(), brokenProviders(), brokenAddresses(), brokenReadings(), brokenSources(), brokenNumbers(), brokenComparisons())
+	rows := slices.Concat(brokenObjects(), brokenGates(), brokenPlans(), brokenProviders(), brokenAddresses(), brokenReadings(), brokenSources(), brokenNumbers(), brokenComparisons(), brokenCalendars())
 	for _, row := range rows {
 		if row.answer != nil {
 			fake.Handle(row.query, row.answer)
