@@ -1,6 +1,7 @@
 package kpi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -17,9 +18,7 @@ import (
 func (r *Reconciler) report(ctx context.Context, s snapshot, o outcome) error {
 	changed := s.object.DeepCopy()
 	changed.Status.ObservedGeneration = changed.Generation
-	if handled := r.memory.handled(client.ObjectKeyFromObject(changed)); handled != "" {
-		changed.Status.LastHandledReconcileAt = handled
-	}
+	changed.Status.LastHandledReconcileAt = cmp.Or(r.memory.handled(client.ObjectKeyFromObject(changed)), changed.Status.LastHandledReconcileAt)
 	if changed.Status.Revision != s.kpi.Revision {
 		changed.Status.Revision = s.kpi.Revision
 		changed.Status.LastMeasured, changed.Status.MeasuredSince, changed.Status.Summary = nil, nil, nil
