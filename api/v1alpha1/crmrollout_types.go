@@ -248,7 +248,7 @@ type CRMRolloutStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	Revisions []RevisionStatus `json:"revisions,omitempty"`
 
-	// lastHandledReconcileAt is the value of the annotation rollout.crmops.dev/requestedAt that the rollout was last looked at for; its sites are looked at at the same time.
+	// lastHandledReconcileAt is the value of the annotation rollout.crmops.dev/requestedAt for which the rollout and all of its sites were last looked at.
 	// A value of more than 128 bytes is cut, and ends with "..." here. Unset: nobody has asked.
 	//
 	// +optional

@@ -38,6 +38,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
 	"github.com/crmops/rollout-operator/internal/provider"
+	"github.com/crmops/rollout-operator/internal/request"
 )
 
 // stopTimeout is how long running reconciles may take to end. It is shorter than the grace period of a Pod.
@@ -147,7 +148,7 @@ func (o options) cache() (cache.Options, error) {
 }
 
 func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
-	providers, store, captures := provider.NewRegistry(), measure.NewStore(), measure.NewCaptures()
+	providers, store, captures, answers := provider.NewRegistry(), measure.NewStore(), measure.NewCaptures(), &request.Answers{}
 	budget, wall := measure.NewRefreshBudget(), clock.RealClock{}
 	policy := &catalogue.DecisionPolicy{Live: mgr.GetAPIReader(), Clock: wall}
 	revisions := &catalogue.Revisions{Client: mgr.GetClient(), Live: mgr.GetAPIReader()}
@@ -169,8 +170,8 @@ func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Gates},
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
 		&rolloutcalendar.Reconciler{Client: mgr.GetClient(), Clock: wall},
-		&siterollout.Reconciler{Client: mgr.GetClient(), Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Events: recorder, Clock: wall},
-		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Revisions: revisions, Measurements: store, Budget: budget, Events: recorder, Clock: wall},
+		&siterollout.Reconciler{Client: mgr.GetClient(), Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Answers: answers, Events: recorder, Clock: wall},
+		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Revisions: revisions, Measurements: store, Budget: budget, Answers: answers, Events: recorder, Clock: wall},
 	}
 	for _, c := range controllers {
 		if err := c.SetupWithManager(mgr); err != nil {

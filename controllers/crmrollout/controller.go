@@ -47,6 +47,8 @@ type Reconciler struct {
 	Measurements Measurements
 	// Budget pays for writes that bring nothing but newer numbers.
 	Budget *measure.RefreshBudget
+	// Answers tells for which requests sites were looked at.
+	Answers *request.Answers
 	// Events tells people when a plan becomes invalid, a wave opens and a rollout completes.
 	Events events.EventRecorder
 	// Clock tells the time of admissions.
@@ -109,6 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.ledger.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
+	s.answered = r.answered(s)
 	d := decide(s)
 	if d.ranks() {
 		// That is done once, so it must not miss a site that the cache does not show yet.
@@ -128,7 +131,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if reported != nil && d.ranks() {
 		r.ledger.forget(req.NamespacedName) // the rankings may have been written, and only the answer was lost
 	}
-	return status.Settle(d.again(r.Clock.Now()), errors.Join(failure, reported))
+	return status.Settle(soon(s, d.again(r.Clock.Now())), errors.Join(failure, reported))
 }
 
 // again returns when the rollout has to be looked at, if nothing changes until then: when a wave opens, and at once when sites that were ranked wait to be admitted.

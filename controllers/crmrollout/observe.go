@@ -33,6 +33,8 @@ type snapshot struct {
 	rankings map[string]admit.Ranking
 	measured admit.Measured
 	now      time.Time
+	// answered is true when every site was looked at for the request that the rollout carries, or there is none to answer.
+	answered bool
 }
 
 func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, error) {

@@ -25,7 +25,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	changed := s.rollout.DeepCopy()
 	st := &changed.Status
 	st.ObservedGeneration = changed.Generation
-	if asked := request.Of(changed); asked != "" {
+	if asked := request.Of(changed); asked != "" && s.answered {
 		st.LastHandledReconcileAt = asked
 	}
 	counted := count(s, d)

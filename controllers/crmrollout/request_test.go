@@ -4,13 +4,16 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/request"
 )
 
 func rolloutNow(t *testing.T, c client.Client) *v1alpha1.CRMRollout {
@@ -69,6 +72,10 @@ func TestWhoAsksIsToldOnceThatTheRolloutWasLookedAt(t *testing.T) {
 				t.Fatal(err)
 			}
 			looks()
+			for _, site := range []string{"hq", "berlin"} {
+				r.Answers.Give(types.NamespacedName{Namespace: "crm", Name: "r." + site}, tc.want)
+			}
+			looks()
 			if got := rolloutNow(t, c).Status.LastHandledReconcileAt; got != tc.want {
 				t.Errorf("request %q is handled, want %q", got, tc.want)
 			}
@@ -81,4 +88,56 @@ func TestWhoAsksIsToldOnceThatTheRolloutWasLookedAt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARequestIsHandledWhenAllSitesWereLookedAt(t *testing.T) {
+	r, c := programme(t, interceptor.Funcs{})
+	asked := func(value string) {
+		rollout := rolloutNow(t, c)
+		rollout.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: value}
+		if err := c.Update(t.Context(), rollout); err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks := func(want string, again time.Duration) {
+		t.Helper()
+		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "crm", Name: "r"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rolloutNow(t, c).Status.LastHandledReconcileAt; got != want || result.RequeueAfter != again {
+			t.Errorf("request %q is handled, and the next look is after %s; want %q and %s", got, result.RequeueAfter, want, again)
+		}
+	}
+	sees := func(site, value string) {
+		r.Answers.Give(types.NamespacedName{Namespace: "crm", Name: "r." + site}, value)
+	}
+	looks("", 0)
+	asked("one")
+	looks("", askAgain)
+	sees("hq", "one")
+	looks("", askAgain)
+	sees("berlin", "one")
+	looks("one", 0)
+
+	asked("two")
+	looks("one", askAgain)
+	sees("hq", "two")
+	asked("three")
+	sees("berlin", "three")
+	looks("one", askAgain) // hq was looked at for the second request, not for the third
+	sees("hq", "three")
+	looks("three", 0)
+
+	r.Answers = &request.Answers{} // a restart
+	looks("three", 0)
+	asked("four")
+	looks("three", askAgain)
+	for _, site := range []string{"hq", "berlin"} {
+		if err := c.Delete(t.Context(), siteRollout(t, c, site)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.ledger.forget(types.NamespacedName{Namespace: "crm", Name: "r"})
+	looks("four", 0) // there is nobody to wait for: both join in this very look
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/request"
 )
 
 var monday = time.Date(2026, time.March, 2, 8, 0, 0, 0, time.UTC)
@@ -53,7 +54,7 @@ func programme(t *testing.T, funcs interceptor.Funcs, more ...client.Object) (*R
 		builder = builder.WithIndex(index.Object, index.Field, index.Extract)
 	}
 	c := builder.Build()
-	return &Reconciler{Client: c, Live: c, Revisions: &catalogue.Revisions{Client: c, Live: c}, Measurements: measure.NewStore(), Budget: measure.NewRefreshBudget(), Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(monday)}, c
+	return &Reconciler{Client: c, Live: c, Revisions: &catalogue.Revisions{Client: c, Live: c}, Measurements: measure.NewStore(), Budget: measure.NewRefreshBudget(), Answers: &request.Answers{}, Events: events.NewFakeRecorder(100), Clock: clocktesting.NewFakePassiveClock(monday)}, c
 }
 
 // story is a SiteRollout of rollout r that has passed its phase.

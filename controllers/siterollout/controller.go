@@ -49,6 +49,8 @@ type Reconciler struct {
 	Captures *measure.Captures
 	// Budget pays for writes that bring nothing but newer numbers.
 	Budget *measure.RefreshBudget
+	// Answers notes for which requests sites were looked at.
+	Answers *request.Answers
 	// Policy is the admission policy that decisions rest on.
 	Policy *catalogue.DecisionPolicy
 	// Events tells people of transitions.
@@ -156,6 +158,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	case s.object == nil:
 		r.memory.forget(req.NamespacedName)
+		r.Answers.Give(req.NamespacedName, "")
 		return ctrl.Result{}, nil
 	case s.rollout == nil:
 		return ctrl.Result{}, nil
@@ -177,6 +180,7 @@ func (r *Reconciler) move(ctx context.Context, s snapshot) (ctrl.Result, error) 
 	if err := r.report(ctx, s, d); err != nil {
 		return status.Settle(ctrl.Result{}, err)
 	}
+	r.Answers.Give(client.ObjectKeyFromObject(s.object), request.Of(s.rollout))
 	r.ask(s, d)
 	var result ctrl.Result
 	if !d.last.WakeAt.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
@@ -57,5 +58,26 @@ func TestOnlyAnotherRequestIsLetThrough(t *testing.T) {
 				t.Errorf("let through: %t, want %t", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestAnAnswerIsForTheLatestRequest(t *testing.T) {
+	hq, berlin := types.NamespacedName{Namespace: "crm", Name: "r.hq"}, types.NamespacedName{Namespace: "crm", Name: "r.berlin"}
+	var answers request.Answers
+	answers.Give(hq, "") // nobody asked
+	if answers.Given(hq, "one") {
+		t.Error("a site is said to have been looked at that was not")
+	}
+	answers.Give(hq, "one")
+	if !answers.Given(hq, "one") || answers.Given(hq, "two") || answers.Given(berlin, "one") {
+		t.Error("hq was looked at for request one, and nothing else")
+	}
+	answers.Give(hq, "two")
+	if answers.Given(hq, "one") || !answers.Given(hq, "two") {
+		t.Error("hq was looked at for request two last")
+	}
+	answers.Give(hq, "")
+	if answers.Given(hq, "two") {
+		t.Error("hq is gone, or its rollout asks for nothing, and it is still remembered")
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/crmops/rollout-operator/internal/measure"
 	planning "github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
+	requests "github.com/crmops/rollout-operator/internal/request"
 )
 
 // The controllers of the operator.
@@ -75,7 +76,7 @@ type surroundings struct {
 
 func start(c *cache, s surroundings) *operator {
 	o := &operator{cache: c, providers: provider.NewRegistry()}
-	store, captures, budget := measure.NewStore(), measure.NewCaptures(), measure.NewRefreshBudget()
+	store, captures, budget, answers := measure.NewStore(), measure.NewCaptures(), measure.NewRefreshBudget(), &requests.Answers{}
 	store.Listen(func(k types.NamespacedName) {
 		s.recorded(k)
 		o.measured = append(o.measured, k)
@@ -87,7 +88,7 @@ func start(c *cache, s surroundings) *operator {
 	})
 	policy := &catalogue.DecisionPolicy{Live: s.live, Clock: s.clock}
 	revisions := &catalogue.Revisions{Client: s.client, Live: s.live}
-	o.moves = &siterollout.Reconciler{Client: s.client, Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Events: s.events, Clock: s.clock}
+	o.moves = &siterollout.Reconciler{Client: s.client, Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Answers: answers, Events: s.events, Clock: s.clock}
 	checker := func(kind definition.Kind) reconcile.Reconciler {
 		return &definition.Reconciler{Client: s.client, Clock: s.clock, Kind: kind}
 	}
@@ -100,7 +101,7 @@ func start(c *cache, s surroundings) *operator {
 		ofCalendars: &rolloutcalendar.Reconciler{Client: s.client, Clock: s.clock},
 		ofMoves:     o.moves,
 		ofDecisions: &rolloutdecision.Reconciler{Client: s.client, Policy: policy, Clock: s.clock},
-		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Revisions: revisions, Measurements: store, Budget: budget, Events: s.events, Clock: s.clock},
+		ofRollouts:  &crmrollout.Reconciler{Client: s.client, Live: s.live, Revisions: revisions, Measurements: store, Budget: budget, Answers: answers, Events: s.events, Clock: s.clock},
 	}
 	return o
 }
