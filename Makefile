@@ -10,7 +10,7 @@ IMAGE ?= crm-rollout-operator:$(VERSION)
 LDFLAGS := -s -w -X $(MODULE)/internal/version.Version=$(VERSION)
 
 # The packages that cannot do I/O: their tests take milliseconds.
-PURE := $(patsubst %,./%/...,$(wildcard internal/plan internal/admit internal/advance internal/gate internal/calendar internal/decide internal/effect internal/record internal/measure))
+PURE := $(patsubst %,./%/...,$(wildcard internal/plan internal/admit internal/advance internal/gate internal/calendar internal/decide internal/effect internal/forecast internal/record internal/measure))
 # Packages with RBAC markers.
 MARKED := $(patsubst %,paths=./%/...,$(wildcard controllers cmd))
 # Tests run with the race detector: controllers, collectors and providers are where goroutines meet. RACE= switches it off.

@@ -168,6 +168,14 @@ const (
 	ReasonPolicyMissing = "PolicyMissing"
 )
 
+// Reasons of events about dates. They mark no condition: nothing waits for a date.
+const (
+	// ReasonWaveLate: a wave has ended, or is expected to end, later than planned, or has not begun though it was to.
+	ReasonWaveLate = "WaveLate"
+	// ReasonPhaseLate: the same of a phase in a wave that is in time as a whole, or was late already.
+	ReasonPhaseLate = "PhaseLate"
+)
+
 // Reasons of a calendar's Open condition.
 const (
 	// ReasonOpen: True. Sites may start a phase, in all time zones.

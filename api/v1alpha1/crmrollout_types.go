@@ -255,6 +255,11 @@ type CRMRolloutStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 
+	// forecast compares planned dates with actual and expected ones. Unset: nothing is planned, and no site has begun.
+	//
+	// +optional
+	Forecast *Forecast `json:"forecast,omitempty"`
+
 	// conditions are Ready, Progressing, Completed, and Stalled when the plan is invalid.
 	//
 	// +optional
@@ -277,6 +282,8 @@ type CRMRolloutStatus struct {
 // +kubebuilder:printcolumn:name="Through",type=string,JSONPath=`.spec.through`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.conditions[?(@.type=="Progressing")].reason`
+// +kubebuilder:printcolumn:name="Expected",type=string,JSONPath=`.status.forecast.expectedCompletion`,priority=1
+// +kubebuilder:printcolumn:name="Late",type=string,JSONPath=`.status.forecast.late`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="metadata.name must have at most 63 characters and no dots, because it becomes a label and a part of other names"
 type CRMRollout struct {

@@ -38,6 +38,11 @@ type PhaseRecord struct {
 	// +required
 	StartedAt metav1.Time `json:"startedAt,omitzero"`
 
+	// firstStartedAt is when the first attempt began. Unset: this is the first one.
+	//
+	// +optional
+	FirstStartedAt *metav1.Time `json:"firstStartedAt,omitempty"`
+
 	// revision is the ControllerRevision with the plan by which the attempt is judged. Unset: the attempt began before plans were frozen, and is judged by the plan as it is.
 	//
 	// +optional

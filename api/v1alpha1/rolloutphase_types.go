@@ -71,6 +71,11 @@ type RolloutPhaseSpec struct {
 	// +optional
 	Deadline Duration `json:"deadline,omitempty"`
 
+	// expected is how long the phase is planned to take at a site. It is compared with what happens, and decides nothing. Unset: not planned.
+	//
+	// +optional
+	Expected Duration `json:"expected,omitempty"`
+
 	// maxAttempts is how many attempts begin by themselves, the first included. An attempt that a guardrail failed is followed by another when all guardrails are kept
 	// again, up to this number. After a missed deadline or a rejection only a decision begins another. Unset: no limit with onFailure Hold, 1 with RollBack and Abort.
 	//

@@ -91,6 +91,7 @@ type RankKey struct {
 // Wave is an ordered group of sites.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.after) || self.after.wave != self.name",message="a wave cannot come after itself"
+// +kubebuilder:validation:XValidation:rule="!has(self.plannedStart) || !has(self.plannedEnd) || self.plannedStart < self.plannedEnd",message="plannedEnd must come after plannedStart"
 // +kubebuilder:validation:XValidation:rule="!has(self.pick) || has(self.rankBy)",message="pick takes the best sites, so say in rankBy which are better"
 type Wave struct {
 	// name identifies the wave. It becomes the label rollout.crmops.dev/wave of the SiteRollouts in it.
@@ -161,6 +162,17 @@ type Wave struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	Pick *int32 `json:"pick,omitempty"`
+
+	// plannedStart is when the first site of the wave is planned to begin. It is compared with what happens, and keeps nothing from happening. Unset: not planned.
+	//
+	// +optional
+	PlannedStart *metav1.Time `json:"plannedStart,omitempty"`
+
+	// plannedEnd is when the last site of the wave is planned to have passed every phase. Set it where sites of the wave take turns, because of maxConcurrent. It is compared with what
+	// happens, and keeps nothing from happening. Unset: plannedStart and the time that every phase is expected to take, as if all sites began together.
+	//
+	// +optional
+	PlannedEnd *metav1.Time `json:"plannedEnd,omitempty"`
 }
 
 // WaveState says whether a wave's sites may start.

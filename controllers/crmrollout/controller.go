@@ -134,13 +134,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return status.Settle(soon(s, d.again(r.Clock.Now())), errors.Join(failure, reported))
 }
 
-// again returns when the rollout has to be looked at, if nothing changes until then: when a wave opens, and at once when sites that were ranked wait to be admitted.
+// again returns when the rollout has to be looked at, if nothing changes until then: when a wave opens or something becomes late, and at once when sites that were ranked wait to be admitted.
 func (d decision) again(now time.Time) ctrl.Result {
+	wake := d.WakeAt
+	if late := d.outlook.lateAt; wake.IsZero() || (!late.IsZero() && late.Before(wake)) {
+		wake = late
+	}
 	switch {
 	case d.ranks():
 		return ctrl.Result{RequeueAfter: 1}
-	case d.WakeAt.IsZero():
+	case wake.IsZero():
 		return ctrl.Result{}
 	}
-	return ctrl.Result{RequeueAfter: max(d.WakeAt.Sub(now), 1)}
+	return ctrl.Result{RequeueAfter: max(wake.Sub(now), 1)}
 }

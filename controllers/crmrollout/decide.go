@@ -20,6 +20,8 @@ type decision struct {
 	admit.Decision
 	// sites after the members have moved.
 	sites []admit.Site
+	// outlook for the sites as they are before the decision is carried out.
+	outlook outlook
 }
 
 // decide asks the rules.
@@ -42,6 +44,7 @@ func decide(s snapshot) decision {
 	}
 	askCalendars(s, d.sites)
 	d.Decision = admit.Decide(s.plan, d.sites, d.Unranked, s.now)
+	d.outlook = foresee(s, d)
 	return d
 }
 

@@ -226,15 +226,15 @@ func (r *Reconciler) revisionStatuses(s snapshot, d decision) (current string, a
 		if revision.Name == s.revisions.current {
 			current = revision.Name
 		} else if frozen, err := r.Revisions.Remember(revision); err == nil && s.revisions.current != "" {
-			st.Changes = told(frozen.Definitions.Differences(s.revisions.definitions))
+			st.Changes = fewer(frozen.Definitions.Differences(s.revisions.definitions))
 		}
 		all = append(all, st)
 	}
 	return current, all
 }
 
-// told cuts a list of changes to what a status has room for.
-func told(changes []string) []string {
+// fewer cuts a list of changes to what a status has room for.
+func fewer(changes []string) []string {
 	if len(changes) > mostChanges {
 		changes = append(slices.Clone(changes[:mostChanges-1]), fmt.Sprintf("and %d more", len(changes)-mostChanges+1))
 	}

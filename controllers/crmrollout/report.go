@@ -41,6 +41,8 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 		}
 	}
 	conditions(s, d, counted, changed, readiness(mistakes, failure))
+	st.Forecast = d.outlook.forecast
+	fit(st)
 	if equality.Semantic.DeepEqual(withoutNumbers(s.rollout.Status), withoutNumbers(*st)) && !r.worthRefreshing(s.rollout, changed) {
 		return nil
 	}
@@ -52,7 +54,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, d decision, failure
 	return err
 }
 
-// worthRefreshing reports whether the medians have changed and the write is paid for.
+// worthRefreshing reports whether medians or expected dates have changed and the write is paid for.
 func (r *Reconciler) worthRefreshing(before, after *v1alpha1.CRMRollout) bool {
 	return !equality.Semantic.DeepEqual(before.Status, after.Status) && r.Budget.Spend(after.Namespace, measure.ForRollouts)
 }
@@ -66,6 +68,7 @@ func withoutNumbers(s v1alpha1.CRMRolloutStatus) v1alpha1.CRMRolloutStatus {
 			}
 		}
 	}
+	withoutExpectations(bare.Forecast)
 	return bare
 }
 
@@ -120,6 +123,7 @@ func (r *Reconciler) tell(before, after *v1alpha1.CRMRollout) {
 		r.Events.Eventf(after, nil, level, is.Reason, "Admit", "%s", status.Note(is.Message))
 	}
 	r.tellOfWaves(before, after)
+	r.tellOfDelays(before, after)
 }
 
 func (r *Reconciler) tellOfWaves(before, after *v1alpha1.CRMRollout) {

@@ -33,7 +33,7 @@ func (w *world) mustHaveHandled(t *testing.T, want string) {
 // restart drops what the process knows.
 func (w *world) restart() {
 	old := w.Reconciler
-	w.Reconciler = &Reconciler{Client: old.Client, Providers: old.Providers, Store: measure.NewStore(), Captures: measure.NewCaptures(), Budget: measure.NewRefreshBudget(), Events: w, Clock: w.clock}
+	w.Reconciler = &Reconciler{Client: old.Client, Revisions: old.Revisions, Providers: old.Providers, Store: measure.NewStore(), Captures: measure.NewCaptures(), Budget: measure.NewRefreshBudget(), Events: w, Clock: w.clock}
 }
 
 func TestWhoAsksHasTheKPIMeasuredOnce(t *testing.T) {

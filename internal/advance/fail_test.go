@@ -198,7 +198,7 @@ func TestASiteThatWasRolledBackBeginsAgainOnlyByADecisionAndAnAdmission(t *testi
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
 	}
-	want2 := v1alpha1.PhaseRecord{Name: "migrate", Attempt: 2, StartedAt: *stamp(90), Baselines: status.Phases[0].Baselines}
+	want2 := v1alpha1.PhaseRecord{Name: "migrate", Attempt: 2, StartedAt: *stamp(90), FirstStartedAt: stamp(0), Baselines: status.Phases[0].Baselines}
 	if diff := cmp.Diff(want2, status.Phases[0]); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}

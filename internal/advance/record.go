@@ -49,9 +49,7 @@ func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Tim
 		status.Phases = append(status.Phases, v1alpha1.PhaseRecord{Name: change.Phase, StartedAt: metav1.NewTime(now), PassedAt: stamp(now), Outcome: change.Outcome})
 	case known == nil:
 	case change.Starts:
-		known.Baselines = replaced(known.Baselines, change.Baselines)
-		known.Attempt, known.StartedAt, known.Revision = known.Attempt+1, metav1.NewTime(now), change.Revision
-		known.FailedAt, known.Failure, known.RolledBackAt, known.ReopenedAt = nil, "", nil, nil
+		restart(known, change, now)
 	case change.Fails != "":
 		known.FailedAt, known.Failure = stamp(now), change.Fails
 	case change.RollsBack:
@@ -59,6 +57,16 @@ func recordPhase(status *v1alpha1.SiteRolloutStatus, change Change, now time.Tim
 	case change.Passes:
 		known.PassedAt, known.Evidence, known.Outcome = stamp(now), change.Evidence, change.Outcome
 	}
+}
+
+// restart begins another attempt. A phase that was skipped before it had begun has no first one.
+func restart(known *v1alpha1.PhaseRecord, change Change, now time.Time) {
+	if known.FirstStartedAt == nil && known.Attempt > 0 {
+		known.FirstStartedAt = known.StartedAt.DeepCopy()
+	}
+	known.Baselines = replaced(known.Baselines, change.Baselines)
+	known.Attempt, known.StartedAt, known.Revision = known.Attempt+1, metav1.NewTime(now), change.Revision
+	known.FailedAt, known.Failure, known.RolledBackAt, known.ReopenedAt = nil, "", nil, nil
 }
 
 // replaced returns baselines with those that were taken anew in the places of the old ones.

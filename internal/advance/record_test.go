@@ -180,3 +180,23 @@ func TestARunningPhaseIsFinishedBeforeOneThatWasPutInFrontOfIt(t *testing.T) {
 		t.Errorf("the attempt now began at %v", started)
 	}
 }
+
+func TestTheFirstStartOfAPhaseIsRemembered(t *testing.T) {
+	starts := advance.Step{State: stateProving, Phase: "migrate", Change: &advance.Change{Phase: "migrate", Starts: true, Reason: v1alpha1.ReasonAttemptStarted}}
+	for name, tc := range map[string]struct {
+		record v1alpha1.PhaseRecord
+		want   *metav1.Time
+	}{
+		"the second attempt": {v1alpha1.PhaseRecord{Name: "migrate", Attempt: 1, StartedAt: *stamp(0), FailedAt: stamp(5)}, stamp(0)},
+		"the third attempt":  {v1alpha1.PhaseRecord{Name: "migrate", Attempt: 2, StartedAt: *stamp(6), FirstStartedAt: stamp(0), FailedAt: stamp(8)}, stamp(0)},
+		"the first attempt, after it was skipped and a regression reopened it": {
+			v1alpha1.PhaseRecord{Name: "migrate", StartedAt: *stamp(0), FirstPassedAt: stamp(0), ReopenedAt: stamp(8)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := advance.Record(v1alpha1.SiteRolloutStatus{Phases: []v1alpha1.PhaseRecord{tc.record}}, starts, at(10)).Phases[0]
+			if !got.FirstStartedAt.Equal(tc.want) || !got.StartedAt.Equal(stamp(10)) || got.Attempt != tc.record.Attempt+1 {
+				t.Errorf("record %+v", got)
+			}
+		})
+	}
+}

@@ -107,7 +107,7 @@ func TestARegressionReopensAPhase(t *testing.T) {
 	if diff := cmp.Diff([]string{"Proving AttemptStarted"}, story); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
 	}
-	want[0].Attempt, want[0].StartedAt, want[0].ReopenedAt = 2, *stamp(40), nil
+	want[0].Attempt, want[0].StartedAt, want[0].FirstStartedAt, want[0].ReopenedAt = 2, *stamp(40), stamp(0), nil
 	if diff := cmp.Diff(want, status.Phases); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}

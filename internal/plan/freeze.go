@@ -52,7 +52,7 @@ func Freeze(rollout *v1alpha1.CRMRollout, objects Objects) Definitions {
 			continue
 		}
 		spec := *source.Spec.DeepCopy()
-		spec.Description, spec.ApplicationLevel, spec.Calendars = "", "", nil
+		spec.Description, spec.ApplicationLevel, spec.Expected, spec.Calendars = "", "", "", nil
 		d.RolloutPhases[ref.Name] = spec
 		for _, b := range spec.Baselines {
 			d.freezeKPI(b.KPI, objects)

@@ -31,6 +31,9 @@ func ResolvePhase(source *v1alpha1.RolloutPhase, objects Objects) Phase {
 		phase.Mistakes = append(phase.Mistakes, invalid(object, "spec.soak", err.Error(), remedyDuration))
 	}
 	phase.Soak = soak
+	if phase.Expected, err = source.Spec.Expected.Parse(); err != nil {
+		phase.Mistakes = append(phase.Mistakes, invalid(object, "spec.expected", err.Error(), remedyDuration))
+	}
 	phase.resolveFailure(object, source.Spec)
 	phase.Entry, phase.EntryMistakes = resolveReference(object, "spec.entryGate.name", source.Spec.EntryGate, objects)
 	if phase.Entry != nil && phase.Entry.Guarded() {

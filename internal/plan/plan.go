@@ -45,6 +45,8 @@ type Phase struct {
 	Name string
 	// Soak is how long the phase runs at least.
 	Soak time.Duration
+	// Expected is how long the phase is planned to take at a site; zero for not planned.
+	Expected time.Duration
 	// Deadline is how long an attempt may take; zero for as long as it takes.
 	Deadline time.Duration
 	// MaxAttempts is how many attempts begin by themselves, the first included; zero for no limit.
@@ -83,6 +85,10 @@ type Wave struct {
 	RankBy []RankKey
 	// Pick is how many of the best sites belong to the wave; 0 for all.
 	Pick int
+	// PlannedStart is when its first site is planned to begin; zero for not planned.
+	PlannedStart time.Time
+	// PlannedEnd is when its last site is planned to have passed every phase; zero for as long after PlannedStart as the phases are expected to take.
+	PlannedEnd time.Time
 	// Mistakes in what its sites are ranked by. While there are any, no site of the wave begins.
 	Mistakes []Mistake
 }

@@ -92,6 +92,8 @@ func TestEveryMistakeIsToldWithItsPlaceAndItsRemedy(t *testing.T) {
 			[]string{`CRMRollout/crm spec.through: "later" is not one of spec.phases; name one of them or leave the field out`}},
 		"soak that is no duration": {func(_ *v1alpha1.CRMRollout, o plan.Objects) { o.Phases["golive"].Spec.Soak = "0s" },
 			[]string{`RolloutPhase/golive spec.soak: "0s" is not longer than zero; write it like 4w, 30d, 12h or 1h30m`}},
+		"expected length that is no duration": {func(_ *v1alpha1.CRMRollout, o plan.Objects) { o.Phases["golive"].Spec.Expected = "soon" },
+			[]string{`RolloutPhase/golive spec.expected: "soon" is not a duration: not a valid duration string: "soon"; write it like 4w, 30d, 12h or 1h30m`}},
 		"gate without criteria": {func(_ *v1alpha1.CRMRollout, o plan.Objects) { o.Gates["ready"].Spec.Criteria = nil },
 			[]string{"AcceptanceGate/ready spec.criteria: a gate without criteria would pass everything; add a criterion or an approval, or remove the gate from the phase"}},
 		"gate that asks for nobody": {func(_ *v1alpha1.CRMRollout, o plan.Objects) {

@@ -3,8 +3,6 @@ package plan
 import (
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 )
 
@@ -51,12 +49,13 @@ func (p Plan) Passed(records []v1alpha1.PhaseRecord, own Plan) []time.Time {
 	var passed []time.Time
 	var latest time.Time
 	for i := range p.Phases {
-		at := firstPassedAt(records, p.Phases[i].Name)
-		if at == nil && (len(records) == 0 || own.Has(p.Phases[i].Name)) {
+		record := RecordOf(records, p.Phases[i].Name)
+		passedAt := record != nil && !FirstPassedAt(*record).IsZero()
+		if !passedAt && (len(records) == 0 || own.Has(p.Phases[i].Name)) {
 			break
 		}
-		if at != nil && at.After(latest) {
-			latest = at.Time
+		if passedAt && FirstPassedAt(*record).After(latest) {
+			latest = FirstPassedAt(*record)
 		}
 		if passed == nil {
 			passed = make([]time.Time, 0, len(p.Phases))
@@ -66,15 +65,23 @@ func (p Plan) Passed(records []v1alpha1.PhaseRecord, own Plan) []time.Time {
 	return passed
 }
 
-func firstPassedAt(records []v1alpha1.PhaseRecord, phase string) *metav1.Time {
-	record := RecordOf(records, phase)
-	switch {
-	case record == nil:
-		return nil
-	case record.FirstPassedAt != nil:
-		return record.FirstPassedAt
+// FirstStartedAt returns when a site began a phase in its first attempt; a phase that was skipped before that began when it was skipped.
+func FirstStartedAt(record v1alpha1.PhaseRecord) time.Time {
+	if record.FirstStartedAt != nil {
+		return record.FirstStartedAt.Time
 	}
-	return record.PassedAt
+	return record.StartedAt.Time
+}
+
+// FirstPassedAt returns when a site passed a phase for the first time; zero when it has not.
+func FirstPassedAt(record v1alpha1.PhaseRecord) time.Time {
+	switch {
+	case record.FirstPassedAt != nil:
+		return record.FirstPassedAt.Time
+	case record.PassedAt != nil:
+		return record.PassedAt.Time
+	}
+	return time.Time{}
 }
 
 // LastPassed returns the record of the phase of the plan that a site has passed last; nil when it has passed none.

@@ -37,6 +37,12 @@ func (p *Plan) resolveWaves(object string, rollout *v1alpha1.CRMRollout, objects
 			wave.Through = p.resolvePhaseName(object, field+".through", source.Through)
 		}
 		wave.resolveRanking(object, field, source, objects)
+		if source.PlannedStart != nil {
+			wave.PlannedStart = source.PlannedStart.UTC()
+		}
+		if source.PlannedEnd != nil {
+			wave.PlannedEnd = source.PlannedEnd.UTC()
+		}
 		p.Waves = append(p.Waves, wave)
 	}
 	p.checkOrder(object, known)

@@ -121,6 +121,10 @@ var spoilings = []spoiling{
 		s.before.Status.Phases, s.after.Status.Phases[1].PassedAt = s.before.Status.Phases[:2], passedOn(56)
 	}},
 	{"what is recorded never changes", "a passed record changes", func(s *step) { s.after.Status.Phases[0].PassedAt = passedOn(19) }},
+	{"what is recorded never changes", "a first start changes", func(s *step) {
+		first, other := on(50), on(51)
+		s.before.Status.Phases[2].FirstStartedAt, s.after.Status.Phases[2].FirstStartedAt = &first, &other
+	}},
 	{"what is recorded never changes", "a start changes", func(s *step) { s.after.Status.Phases[2].StartedAt = on(56) }},
 	{"what is recorded never changes", "a record is lost", func(s *step) { s.after.Status.Phases = s.after.Status.Phases[:2] }},
 	{"transitions are told once, in order and for good", "one changes", func(s *step) { s.after.Status.Transitions[1].Message = "another" }},

@@ -217,6 +217,8 @@ func recordsStay(s step) string {
 			return r.Name + " had passed"
 		case r.Name != now[i].Name || (r.Attempt == now[i].Attempt && !r.StartedAt.Equal(&now[i].StartedAt)):
 			return r.Name + " had started"
+		case r.FirstStartedAt != nil && !r.FirstStartedAt.Equal(now[i].FirstStartedAt):
+			return r.Name + " had started for the first time"
 		}
 	}
 	return ""

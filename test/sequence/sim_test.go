@@ -212,7 +212,7 @@ func (s *sim) ending() []string {
 		}
 		lines = append(lines, line)
 	}
-	return lines
+	return append(lines, delays(s.api)...)
 }
 
 // actions are what can happen now: changes that reach the cache, values that reach the sites, and reconciles. In the fixed order the first is chosen.
