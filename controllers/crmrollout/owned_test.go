@@ -51,7 +51,7 @@ func TestOnlyWhatARolloutReadsOfASiteMakesItLook(t *testing.T) {
 			"Reason": false, "Message": false, "NextLook": false, "Gate": false, "Checkpoint": false, "Transitions": false, "Conditions": false,
 		},
 		"record": {
-			"Name": true, "Attempt": true, "StartedAt": true, "Revision": true, "PassedAt": true, "Outcome": true, "FailedAt": true, "Failure": true, "RolledBackAt": true,
+			"Name": true, "Attempt": true, "StartedAt": true, "FirstStartedAt": true, "Revision": true, "PassedAt": true, "Outcome": true, "FailedAt": true, "Failure": true, "RolledBackAt": true,
 			"ReopenedAt": true, "FirstPassedAt": true,
 			"Baselines": false, "Evidence": false,
 		},
