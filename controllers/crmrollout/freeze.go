@@ -174,6 +174,24 @@ func (r *Reconciler) create(ctx context.Context, s *snapshot, number int64) (*ap
 	return created, nil
 }
 
+// takeOver makes the frozen plans the rollout's own that one of the same name left behind.
+func (r *Reconciler) takeOver(ctx context.Context, s *snapshot) error {
+	for i, revision := range s.revisions.known {
+		if metav1.GetControllerOfNoCopy(revision) != nil {
+			continue
+		}
+		owned := revision.DeepCopy()
+		if err := controllerutil.SetControllerReference(s.rollout, owned, r.Client.Scheme()); err != nil {
+			return fmt.Errorf("own frozen plan %s: %w", owned.Name, err)
+		}
+		if err := r.Client.Patch(ctx, owned, client.MergeFromWithOptions(revision, client.MergeFromWithOptimisticLock{})); err != nil {
+			return fmt.Errorf("take over frozen plan %s: %w", owned.Name, err)
+		}
+		s.revisions.known[i] = owned
+	}
+	return nil
+}
+
 // tellOfPlan says that the plan was frozen, and what is not in it as it was in the one before.
 func (r *Reconciler) tellOfPlan(ctx context.Context, s *snapshot, all []*appsv1.ControllerRevision) {
 	if s.revisions.frozen() {

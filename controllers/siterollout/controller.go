@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -79,6 +80,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.KPI{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutCalendar{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), changedOrLabelled).
+		Watches(&appsv1.ControllerRevision{}, handler.EnqueueRequestsFromMapFunc(r.ofFrozen), builder.WithPredicates(comesOrGoes())).
 		Watches(&v1alpha1.RolloutDecision{}, handler.EnqueueRequestsFromMapFunc(r.ofDecision), builder.WithPredicates(comesOrGoes())).
 		WatchesRawSource(source.Channel(measured, handler.EnqueueRequestsFromMapFunc(r.MeasuredWith))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentSites}).
@@ -100,13 +102,18 @@ func planOrWavesChanged() predicate.Predicate {
 	}}
 }
 
-// comesOrGoes lets nothing through but objects that come or go: a decision never changes.
+// comesOrGoes lets nothing through but objects that come or go: a decision and a frozen plan never change.
 func comesOrGoes() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
 
 func (r *Reconciler) ofRollout(ctx context.Context, o client.Object) []reconcile.Request {
 	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldRollout: o.GetName()})
+}
+
+// ofFrozen asks for the sites of the rollout whose plan was frozen, or is lost.
+func (r *Reconciler) ofFrozen(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldRollout: o.GetLabels()[v1alpha1.LabelRollout]})
 }
 
 func (r *Reconciler) ofSite(ctx context.Context, o client.Object) []reconcile.Request {

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -58,14 +59,13 @@ func revisionsOf(ctx context.Context, reader client.Reader, rollout *v1alpha1.CR
 	return owned, nil
 }
 
-// Freezes reports whether a ControllerRevision holds a plan of a rollout. One that another controller owns does not, whatever it is called.
+// Freezes reports whether a ControllerRevision holds a plan of a rollout. One that another controller owns does not, whatever it is called; one that nobody owns was left behind by a rollout of
+// the same name.
 func Freezes(revision *appsv1.ControllerRevision, rollout *v1alpha1.CRMRollout) bool {
-	for _, owner := range revision.OwnerReferences {
-		if owner.Controller != nil && *owner.Controller {
-			return owner.UID == rollout.UID
-		}
+	if owner := metav1.GetControllerOfNoCopy(revision); owner != nil {
+		return owner.UID == rollout.UID
 	}
-	return false
+	return revision.Labels[v1alpha1.LabelRollout] == rollout.Name
 }
 
 // Get returns a frozen plan of a rollout; nil when it does not exist.

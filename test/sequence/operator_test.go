@@ -153,6 +153,7 @@ var watches = []watch{
 	{"RolloutPhase", respecified, ofMoves, every("SiteRollout")},
 	{"AcceptanceGate", respecified, ofMoves, every("SiteRollout")},
 	{"KPI", respecified, ofMoves, every("SiteRollout")},
+	{"ControllerRevision", never, ofMoves, sitesOfFrozen},
 	{"RolloutDecision", always, ofDecisions, itself},
 	{"SiteRollout", toldOfMore, ofDecisions, decisionsAbout},
 	{"CRMRollout", respecified, ofDecisions, openDecisions},
@@ -276,6 +277,12 @@ func sitesDecidedAbout(o *operator, about client.Object) []types.NamespacedName 
 	return o.known("SiteRollout", func(s client.Object) bool {
 		spec := s.(*v1alpha1.SiteRollout).Spec
 		return spec.Rollout == d.Spec.Rollout && (spec.Site == d.Spec.Site || (d.Spec.Wave != "" && spec.Wave == d.Spec.Wave))
+	})
+}
+
+func sitesOfFrozen(o *operator, about client.Object) []types.NamespacedName {
+	return o.known("SiteRollout", func(s client.Object) bool {
+		return s.(*v1alpha1.SiteRollout).Spec.Rollout == about.GetLabels()[v1alpha1.LabelRollout]
 	})
 }
 
