@@ -61,11 +61,6 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 		return s, nil // this is left over from a rollout of the same name, or is about to be
 	}
 	s.rollout = &rollout
-	objects, err := catalogue.Objects(ctx, r.Client, req.Namespace)
-	if err != nil {
-		return s, err
-	}
-	s.plan = plan.Resolve(&rollout, objects)
 	if err := r.observePlans(ctx, &s); err != nil {
 		return s, err
 	}
@@ -87,8 +82,13 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	return s, nil
 }
 
-// observePlans reads the frozen plans of the site: the one by which it goes on, and the one by which its attempt is judged.
+// observePlans reads the plan of the rollout as it is now, and the frozen plans of the site: the one by which it goes on, and the one by which its attempt is judged.
 func (r *Reconciler) observePlans(ctx context.Context, s *snapshot) error {
+	objects, err := catalogue.Objects(ctx, r.Client, s.object.Namespace)
+	if err != nil {
+		return err
+	}
+	s.plan = plan.Resolve(s.rollout, objects)
 	frozen := map[string][]plan.Phase{}
 	names := []string{s.object.Spec.Revision}
 	if running := plan.Running(s.object.Status.Phases); running != nil {
