@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -130,8 +131,12 @@ func compared(input, name, criterion, baselines, reason, piece string, answer fa
 {kind: RolloutPhase, metadata: {name: ` + name + `}, spec: {` + baselines + `exitGate: {name: ` + name + `}}}` + alone(name, name, "good")}
 }
 
-// redefined gives the KPI another query once the site has its baseline.
+// redefined takes the baseline in a phase in front, and gives the KPI another query once the site has it. The phase with the gate, to which the rollout goes then, is judged by the plan with that.
 func redefined(row broken) broken {
+	row.manifests = strings.Replace(row.manifests, "baselines: [{kpi: redefined}], ", "", 1) + `
+---
+{kind: RolloutPhase, metadata: {name: redefined-before}, spec: {baselines: [{kpi: redefined}]}}`
+	row.manifests = strings.Replace(row.manifests, "phases: [", "through: redefined-before, phases: [{name: redefined-before}, ", 1)
 	row.meanwhile = func(t *testing.T, namespace string) {
 		await(t, namespace, "the site whose KPI will change has its baseline", &v1alpha1.SiteRolloutList{}, func(sr *v1alpha1.SiteRollout) bool {
 			return sr.Name == row.name && slices.ContainsFunc(sr.Status.Phases, func(p v1alpha1.PhaseRecord) bool { return len(p.Baselines) == 1 })
@@ -139,7 +144,17 @@ func redefined(row broken) broken {
 		old := get(t, namespace, row.query, &v1alpha1.KPI{})
 		changed := old.DeepCopy()
 		changed.Spec.Query = "good"
+		frozen := get(t, namespace, row.query, &v1alpha1.CRMRollout{}).Status.CurrentRevision
 		if err := api.Patch(t.Context(), changed, client.MergeFrom(old)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, namespace, "the plan is frozen anew", &v1alpha1.CRMRolloutList{}, func(r *v1alpha1.CRMRollout) bool {
+			return r.Name == row.query && r.Status.CurrentRevision != frozen
+		})
+		rollout := get(t, namespace, row.query, &v1alpha1.CRMRollout{})
+		promoted := rollout.DeepCopy()
+		promoted.Spec.Through = ""
+		if err := api.Patch(t.Context(), promoted, client.MergeFrom(rollout)); err != nil {
 			t.Fatal(err)
 		}
 	}
