@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -28,20 +29,34 @@ func (r *Reconciler) act(ctx context.Context, s *snapshot, d decision) error {
 			return err // nobody may be told to go on by a plan that does not exist
 		}
 	}
-	var failures []error
-	for _, site := range d.Members.Leave {
-		failures = append(failures, r.leave(ctx, *s, site))
-	}
 	changes, joins := writes(*s, d)
-	for _, c := range changes {
-		failures = append(failures, r.update(ctx, *s, c))
+	if len(d.Members.Leave)+len(changes)+len(joins) == 0 { // otherwise what a site is told now may be in its status a moment later
+		return r.prune(ctx, s.unused())
 	}
-	for _, c := range joins {
-		failures = append(failures, r.join(ctx, *s, c))
+	return errors.Join(
+		each(r.Writers, d.Members.Leave, func(site string) error { return r.leave(ctx, *s, site) }),
+		each(r.Writers, changes, func(c change) error { return r.update(ctx, *s, c) }),
+		each(r.Writers, joins, func(c change) error { return r.join(ctx, *s, c) }))
+}
+
+// each does something for every one of some things, several at a time, and returns all failures.
+func each[T any](atATime int, things []T, do func(T) error) error {
+	failures := make([]error, len(things))
+	if atATime <= 1 {
+		for i, thing := range things {
+			failures[i] = do(thing)
+		}
+		return errors.Join(failures...)
 	}
-	if len(d.Members.Leave)+len(changes)+len(joins) == 0 { // what a site is told now may be in its status a moment later
-		failures = append(failures, r.prune(ctx, s.unused()))
+	var group errgroup.Group
+	group.SetLimit(atATime)
+	for i, thing := range things {
+		group.Go(func() error {
+			failures[i] = do(thing)
+			return nil
+		})
 	}
+	_ = group.Wait() // the failures are all there
 	return errors.Join(failures...)
 }
 
