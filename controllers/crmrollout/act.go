@@ -21,7 +21,7 @@ import (
 // act carries out a decision: first who leaves, then who moves or is admitted, then who joins. A write that is refused keeps no other site from its own; what
 // is left follows when the rollout is looked at again.
 func (r *Reconciler) act(ctx context.Context, s *snapshot, d decision) error {
-	if err := r.takeOver(ctx, s); err != nil {
+	if err := r.adoptPlans(ctx, s); err != nil {
 		return err
 	}
 	if s.freezes(d) {

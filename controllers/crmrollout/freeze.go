@@ -146,8 +146,28 @@ func (r *Reconciler) freeze(ctx context.Context, s *snapshot) error {
 	if _, err := r.Revisions.Remember(all[0]); err != nil {
 		return err
 	}
-	r.tellOfPlan(ctx, s, all)
+	if index != 0 {
+		r.tellOfPlan(ctx, s, all)
+	}
 	s.revisions.known = all
+	return nil
+}
+
+// adoptPlans takes over frozen plans that were orphaned together with the stories of the sites.
+func (r *Reconciler) adoptPlans(ctx context.Context, s *snapshot) error {
+	for i, revision := range s.revisions.known {
+		if metav1.GetControllerOfNoCopy(revision) != nil {
+			continue
+		}
+		adopted := revision.DeepCopy()
+		if err := controllerutil.SetControllerReference(s.rollout, adopted, r.Client.Scheme()); err != nil {
+			return fmt.Errorf("own frozen plan %s: %w", adopted.Name, err)
+		}
+		if err := r.Client.Patch(ctx, adopted, client.MergeFromWithOptions(revision, client.MergeFromWithOptimisticLock{})); err != nil {
+			return fmt.Errorf("adopt frozen plan %s: %w", adopted.Name, err)
+		}
+		s.revisions.known[i] = adopted
+	}
 	return nil
 }
 
@@ -174,29 +194,8 @@ func (r *Reconciler) create(ctx context.Context, s *snapshot, number int64) (*ap
 	return created, nil
 }
 
-// takeOver makes the frozen plans the rollout's own that one of the same name left behind.
-func (r *Reconciler) takeOver(ctx context.Context, s *snapshot) error {
-	for i, revision := range s.revisions.known {
-		if metav1.GetControllerOfNoCopy(revision) != nil {
-			continue
-		}
-		owned := revision.DeepCopy()
-		if err := controllerutil.SetControllerReference(s.rollout, owned, r.Client.Scheme()); err != nil {
-			return fmt.Errorf("own frozen plan %s: %w", owned.Name, err)
-		}
-		if err := r.Client.Patch(ctx, owned, client.MergeFromWithOptions(revision, client.MergeFromWithOptimisticLock{})); err != nil {
-			return fmt.Errorf("take over frozen plan %s: %w", owned.Name, err)
-		}
-		s.revisions.known[i] = owned
-	}
-	return nil
-}
-
 // tellOfPlan says that the plan was frozen, and what is not in it as it was in the one before.
 func (r *Reconciler) tellOfPlan(ctx context.Context, s *snapshot, all []*appsv1.ControllerRevision) {
-	if s.revisions.frozen() {
-		return
-	}
 	message := fmt.Sprintf("the plan is frozen as %s", s.revisions.current)
 	if len(all) > 1 {
 		if before, err := r.Revisions.Remember(all[1]); err == nil {

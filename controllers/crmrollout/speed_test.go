@@ -53,7 +53,9 @@ func crowd(tb testing.TB, calendars bool) snapshot {
 		s.sites = append(s.sites, site)
 		s.existing[site.Name] = onItsWay(site.Name, wave, i)
 	}
-	if s.plan = plan.Resolve(s.rollout, objects); len(s.plan.AllMistakes()) > 0 {
+	s.plan = plan.Resolve(s.rollout, objects)
+	s.plans = admit.NewPlans(s.plan)
+	if len(s.plan.AllMistakes()) > 0 {
 		tb.Fatal(s.plan.AllMistakes())
 	}
 	return s

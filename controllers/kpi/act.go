@@ -24,13 +24,18 @@ type outcome struct {
 	problem     problem
 	// unanswered is true when the source failed for a site, not because the site cannot be asked for.
 	unanswered bool
+	// mistaken is true when the KPI could not be measured as it is, but only as it was when plans were frozen.
+	mistaken bool
 }
 
 // next returns the time until the KPI is due again, zero when only a change of an object can help. Measurements begin one interval after another, however
 // long they take; now is the time after measuring.
 func (o outcome) next(s snapshot, now time.Time) time.Duration {
-	if len(s.mistakes) > 0 {
+	if len(s.views) == 0 {
 		return 0
+	}
+	if o.mistaken {
+		return s.kpi.Interval
 	}
 	return min(max(o.measurement.Time.Add(s.kpi.Interval).Sub(now), time.Millisecond), s.kpi.Interval)
 }
@@ -38,11 +43,10 @@ func (o outcome) next(s snapshot, now time.Time) time.Duration {
 // act measures and stores what came out, and captures what baselines are to be taken from. The error is that of a stopping operator: it says nothing about the source.
 func (r *Reconciler) act(ctx context.Context, s snapshot) (outcome, error) {
 	key := client.ObjectKeyFromObject(s.object)
-	if len(s.mistakes) > 0 {
+	if len(s.views) == 0 {
 		r.Store.Forget(key)
-		done := outcome{problem: problem{s.mistakes[0].Reason, plan.Sentences(s.mistakes)}}
 		r.refuse(key, s)
-		return done, nil
+		return outcome{mistaken: true}, nil
 	}
 	done, _ := r.memory.last(key)
 	if s.isDue() {
@@ -64,19 +68,22 @@ func (r *Reconciler) measure(ctx context.Context, s snapshot) (outcome, error) {
 		if recorded := s.object.Status; s.measuredBefore() {
 			r.Store.Inherit(key, v.kpi.Revision, gate.Measured{Since: recorded.MeasuredSince.Time, Last: recorded.LastMeasured.Time})
 		}
-		done := outcome{measurement: measure.Measurement{Time: at, Failure: s.problem.message}, problem: s.problem}
-		if s.source != nil {
-			past := r.past(ctx, s, v, at)
-			if done = measureAt(ctx, s, v, at); done.measurement.Failure == "" {
+		from := s.askedBy(v)
+		done := outcome{measurement: measure.Measurement{Time: at, Failure: from.problem.message}, problem: from.problem}
+		if from.source != nil {
+			past := r.past(ctx, from, v, at)
+			if done = measureAt(ctx, from, v, at); done.measurement.Failure == "" {
 				r.Store.Recall(key, v.kpi.Revision, past)
 			}
 		}
 		all = append(all, measure.Taken{Revision: v.kpi.Revision, Measurement: done.measurement})
 		switch {
+		case len(s.mistakes) > 0: // they are told, and nothing else
+			own.mistaken = true
 		case i == 0:
 			own = done
 		case own.problem.reason == "" && done.problem.reason != "":
-			own.problem = problem{done.problem.reason, fmt.Sprintf("over the window %s that a gate asks for: %s", v.object.Spec.Window, done.problem.message)}
+			own.problem = problem{done.problem.reason, v.belongs() + ": " + done.problem.message}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -93,7 +100,7 @@ func (r *Reconciler) past(ctx context.Context, s snapshot, v view, at time.Time)
 		return nil
 	}
 	moments := measure.Again(s.object.Status.LastMeasured.Time, s.kpi.Interval, s.kpi.StaleAfter, at)
-	if s.object.Spec.Scope == v1alpha1.QueryScopePerSite {
+	if v.object.Spec.Scope == v1alpha1.QueryScopePerSite {
 		return eachAgain(ctx, s, v, moments[max(0, len(moments)-pastOfSites):])
 	}
 	query, err := v.query()
@@ -121,6 +128,25 @@ type view struct {
 	// object is the KPI as if it had declared the window.
 	object *v1alpha1.KPI
 	kpi    gate.KPI
+	// former is true when the KPI was so when a plan was frozen, and is otherwise now.
+	former bool
+	// elsewhere is the source that is asked; nil for that of the KPI.
+	elsewhere *origin
+}
+
+// origin is a source that a KPI asked when a plan was frozen.
+type origin struct {
+	source  provider.Provider
+	timeout time.Duration
+	problem problem
+}
+
+// belongs says who asks for a view that is not the KPI's own.
+func (v view) belongs() string {
+	if v.former {
+		return "as it was in a plan that sites are judged by"
+	}
+	return fmt.Sprintf("over the window %s that a gate asks for", v.object.Spec.Window)
 }
 
 func (v view) window(end time.Time) provider.Window {

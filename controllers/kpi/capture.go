@@ -16,10 +16,6 @@ import (
 // capture measures what sites asked for to take their baselines from: once for all of them.
 func (r *Reconciler) capture(ctx context.Context, s snapshot) error {
 	key := client.ObjectKeyFromObject(s.object)
-	if s.source == nil {
-		r.refuse(key, s)
-		return nil
-	}
 	for _, asked := range s.asked {
 		captured := r.captureAt(ctx, s, asked)
 		if err := ctx.Err(); err != nil {
@@ -46,12 +42,13 @@ func (r *Reconciler) second() time.Time { return r.Clock.Now().UTC().Truncate(ti
 func (r *Reconciler) captureAt(ctx context.Context, s snapshot, asked measure.Ask) gate.Capture {
 	captured := gate.Capture{At: r.second()}
 	over, found := s.viewFor(asked)
-	if captured.Failed = !found; found {
-		now := measureAt(ctx, s, over, captured.At)
+	from := s.askedBy(over)
+	if captured.Failed = !found || from.source == nil; !captured.Failed {
+		now := measureAt(ctx, from, over, captured.At)
 		captured.Failed, captured.Current = now.silent(), now.measurement.CrossSection()
 	}
 	if asked.PreTrend > 0 && !captured.Failed {
-		before := measureAt(ctx, s, over, captured.At.Add(-asked.PreTrend))
+		before := measureAt(ctx, from, over, captured.At.Add(-asked.PreTrend))
 		captured.Failed, captured.Earlier = before.silent(), before.measurement.CrossSection()
 	}
 	captured.TakenAt = r.second()
@@ -68,7 +65,7 @@ func (s snapshot) viewFor(asked measure.Ask) (view, bool) {
 	for _, v := range s.views {
 		over := plan.Over(v.object, v1alpha1.FormatDuration(asked.Window))
 		if resolved, mistakes := plan.ResolveKPI(over); len(mistakes) == 0 && resolved.Revision == asked.Revision {
-			return view{object: over, kpi: resolved}, true
+			return view{object: over, kpi: resolved, former: v.former, elsewhere: v.elsewhere}, true
 		}
 	}
 	return view{}, false

@@ -119,7 +119,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	case s.opening:
 		return ctrl.Result{RequeueAfter: openingRetry}, nil
-	case len(s.mistakes) == 0 && !s.isDue() && len(s.asked) == 0:
+	case len(s.views) > 0 && !s.isDue() && len(s.asked) == 0:
 		return status.Settle(ctrl.Result{RequeueAfter: s.due.Sub(s.now)}, r.reportAgain(ctx, s))
 	}
 	outcome, acted, err := r.actInTurn(ctx, s)
@@ -129,7 +129,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case !acted:
 		return ctrl.Result{RequeueAfter: busyRetry}, nil
 	}
-	if len(s.mistakes) == 0 && !s.isDue() {
+	if len(s.views) > 0 && !s.isDue() {
 		r.memory.served(req.NamespacedName)
 		return status.Settle(ctrl.Result{RequeueAfter: max(s.due.Sub(r.Clock.Now()), time.Millisecond)}, r.reportAgain(ctx, s))
 	}

@@ -71,17 +71,17 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	}
 	s.object, s.asked, s.request = &object, r.Captures.Asked(req.NamespacedName), request.Of(&object)
 	s.kpi, s.mistakes = plan.ResolveKPI(&object)
-	if len(s.mistakes) > 0 {
-		return s, nil
-	}
-	if err := r.observeViews(ctx, &s); err != nil {
+	if err := r.observeViews(ctx, &s); err != nil || len(s.views) == 0 {
 		return s, err
 	}
 	if err := r.observeSource(ctx, &s); err != nil {
 		return s, err
 	}
+	if err := r.observeFormer(ctx, &s); err != nil {
+		return s, err
+	}
 	last, _ := r.memory.last(req.NamespacedName)
-	lastTried := r.Store.LastTried(req.NamespacedName, s.kpi.Revision)
+	lastTried := r.Store.LastTried(req.NamespacedName, s.views[0].kpi.Revision)
 	for _, v := range s.views {
 		if r.Store.LastTried(req.NamespacedName, v.kpi.Revision).IsZero() {
 			lastTried = time.Time{} // a gate asks for another window than before
@@ -94,37 +94,83 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	return s, err
 }
 
-// observeViews finds out what is to be measured: everything by which a site is judged, or can be. A site that is in a phase is judged by its frozen plan, also when the KPI was edited since.
+// observeViews finds out what is to be measured: everything by which a site is judged, or can be. A site that is in a phase is judged by its frozen plan, also when the KPI was edited since, and
+// be it into one that cannot be measured at all.
 func (r *Reconciler) observeViews(ctx context.Context, s *snapshot) error {
 	gates, err := catalogue.Gates(ctx, r.Client, s.object.Namespace)
 	if err != nil {
 		return err
 	}
-	wanted := plan.Windows(s.object, gates)
 	frozen, err := r.Revisions.In(ctx, s.object.Namespace)
 	if err != nil {
 		return err
 	}
+	var wanted []*v1alpha1.KPI
+	if len(s.mistakes) == 0 {
+		wanted = plan.Windows(s.object, gates)
+	}
+	own := len(wanted)
 	for _, f := range frozen {
 		wanted = append(wanted, f.Definitions.Measures(s.object.Namespace, s.object.Name)...)
 	}
 	seen := map[string]bool{}
-	for _, over := range wanted {
+	for i, over := range wanted {
 		resolved, mistakes := plan.ResolveKPI(over) // mistakes of the KPI itself were found before
-		if len(mistakes) > 0 || seen[resolved.Revision] {
+		if len(mistakes) > 0 {
 			continue
 		}
-		seen[resolved.Revision] = true
-		s.views = append(s.views, view{object: over, kpi: resolved})
+		if len(seen) == 0 {
+			s.kpi.Interval = resolved.Interval
+		}
 		s.kpi.Interval = min(s.kpi.Interval, resolved.Interval) // what is measured more seldom than it was would be stale for those who are judged by it
+		if !seen[resolved.Revision] {
+			seen[resolved.Revision] = true
+			s.views = append(s.views, view{object: over, kpi: resolved, former: i >= own})
+		}
 	}
 	return nil
 }
 
-// schedule says when the KPI is due: one interval after the last try, and at once when it was never tried, when its provider has become usable, or when the
-// clock was set back to before the last try.
+// observeFormer looks for the sources of what was frozen: the KPI may have asked another one then.
+func (r *Reconciler) observeFormer(ctx context.Context, s *snapshot) error {
+	for i := range s.views {
+		name := s.views[i].object.Spec.Provider.Name
+		if name == s.object.Spec.Provider.Name {
+			continue
+		}
+		key := client.ObjectKey{Namespace: s.object.Namespace, Name: name}
+		var declared v1alpha1.MetricProvider
+		err := r.Client.Get(ctx, key, &declared)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("read provider %s: %w", key, err)
+		}
+		from := origin{timeout: timeoutOf(declared)}
+		source, open := r.Providers.Get(key.String())
+		switch {
+		case err != nil:
+			from.problem = problem{v1alpha1.ReasonReferenceNotFound, fmt.Sprintf("MetricProvider %q does not exist any more", name)}
+		case !open:
+			from.problem = problem{v1alpha1.ReasonProviderNotReady, fmt.Sprintf("MetricProvider %q cannot be used; look at its conditions", name)}
+		default:
+			from.source = source
+		}
+		s.views[i].elsewhere = &from
+	}
+	return nil
+}
+
+// askedBy returns the snapshot with the source that a view asks.
+func (s snapshot) askedBy(v view) snapshot {
+	if v.elsewhere != nil {
+		s.source, s.timeout, s.problem = v.elsewhere.source, v.elsewhere.timeout, v.elsewhere.problem
+	}
+	return s
+}
+
+// schedule says when the KPI is due: one interval after the last try, and at once when it was never tried, when its provider has become usable, when its
+// mistakes were mended, or when the clock was set back to before the last try.
 func (s *snapshot) schedule(lastTried time.Time, last outcome) {
-	if lastTried.IsZero() || lastTried.After(s.now) || (s.source != nil && last.withoutSource()) {
+	if lastTried.IsZero() || lastTried.After(s.now) || (s.source != nil && last.withoutSource()) || (last.mistaken && len(s.mistakes) == 0) {
 		s.due = s.now
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/status"
 )
 
@@ -34,7 +35,7 @@ func (r *Reconciler) report(ctx context.Context, s snapshot, o outcome) error {
 	conditions := status.Conditions{List: &changed.Status.Conditions, Generation: changed.Generation, Now: metav1.NewTime(s.now)}
 	switch {
 	case len(s.mistakes) > 0:
-		conditions.Stalled(o.problem.reason, o.problem.message)
+		conditions.Stalled(s.mistakes[0].Reason, plan.Sentences(s.mistakes))
 	case o.problem.reason != "":
 		conditions.NotReady(o.problem.reason, o.problem.message)
 	case len(s.sites) > 0 && changed.Status.Summary.Sites == 0:

@@ -24,6 +24,7 @@ import (
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/catalogue"
 	"github.com/crmops/rollout-operator/internal/measure"
+	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/request"
 	"github.com/crmops/rollout-operator/internal/status"
 )
@@ -80,7 +81,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.KPI{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutCalendar{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), changed).
 		Watches(&v1alpha1.RolloutSite{}, handler.EnqueueRequestsFromMapFunc(r.ofSite), changedOrLabelled).
-		Watches(&appsv1.ControllerRevision{}, handler.EnqueueRequestsFromMapFunc(r.ofFrozen), builder.WithPredicates(comesOrGoes())).
+		Watches(&appsv1.ControllerRevision{}, handler.EnqueueRequestsFromMapFunc(r.ofPlan), builder.WithPredicates(comesOrGoes())).
 		Watches(&v1alpha1.RolloutDecision{}, handler.EnqueueRequestsFromMapFunc(r.ofDecision), builder.WithPredicates(comesOrGoes())).
 		WatchesRawSource(source.Channel(measured, handler.EnqueueRequestsFromMapFunc(r.MeasuredWith))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentSites}).
@@ -102,7 +103,7 @@ func planOrWavesChanged() predicate.Predicate {
 	}}
 }
 
-// comesOrGoes lets nothing through but objects that come or go: a decision and a frozen plan never change.
+// comesOrGoes lets nothing through but objects that come or go: what a decision or a frozen plan says never changes.
 func comesOrGoes() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
@@ -111,17 +112,30 @@ func (r *Reconciler) ofRollout(ctx context.Context, o client.Object) []reconcile
 	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldRollout: o.GetName()})
 }
 
-// ofFrozen asks for the sites of the rollout whose plan was frozen, or is lost.
-func (r *Reconciler) ofFrozen(ctx context.Context, o client.Object) []reconcile.Request {
-	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldRollout: o.GetLabels()[v1alpha1.LabelRollout]})
-}
-
 func (r *Reconciler) ofSite(ctx context.Context, o client.Object) []reconcile.Request {
 	return r.list(ctx, o.GetNamespace(), client.MatchingFields{catalogue.FieldSite: o.GetName()})
 }
 
 func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconcile.Request {
 	return r.list(ctx, o.GetNamespace())
+}
+
+// ofPlan asks for the sites that go on by a frozen plan, or are judged by it: one that was lost may have been restored.
+func (r *Reconciler) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+	var list v1alpha1.SiteRolloutList
+	of := client.MatchingFields{catalogue.FieldRollout: o.GetLabels()[v1alpha1.LabelRollout]}
+	if err := r.Client.List(ctx, &list, client.InNamespace(o.GetNamespace()), of, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list site rollouts to look at again")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		running := plan.Running(list.Items[i].Status.Phases)
+		if list.Items[i].Spec.Revision == o.GetName() || (running != nil && running.Revision == o.GetName()) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return requests
 }
 
 // ofDecision asks for the site that a decision is about, or for those of its wave.

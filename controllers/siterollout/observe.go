@@ -70,16 +70,20 @@ func (r *Reconciler) observe(ctx context.Context, req ctrl.Request) (snapshot, e
 	if s.peers, err = r.observePeers(ctx, s); err != nil {
 		return s, err
 	}
-	if s.decisions, err = catalogue.Decisions(ctx, r.Client, s.object); err != nil {
+	if err := r.observeDecisions(ctx, &s); err != nil {
 		return s, err
-	}
-	if len(s.decisions) > 0 {
-		if s.policy, err = r.Policy.Known(ctx); err != nil {
-			return s, err
-		}
 	}
 	r.observeHolds(&s)
 	return s, nil
+}
+
+// observeDecisions reads what people have decided about the site, and whether the policy is there that decisions rest on.
+func (r *Reconciler) observeDecisions(ctx context.Context, s *snapshot) (err error) {
+	if s.decisions, err = catalogue.Decisions(ctx, r.Client, s.object); err != nil || len(s.decisions) == 0 {
+		return err
+	}
+	s.policy, err = r.Policy.Known(ctx)
+	return err
 }
 
 // observePlans reads the plan of the rollout as it is now, and the frozen plans of the site: the one by which it goes on, and the one by which its attempt is judged.
@@ -163,8 +167,7 @@ func (s snapshot) key(kpi string) types.NamespacedName {
 
 // admission reports whether a site with this status is admitted to its next phase, and why it may not start it all the same.
 func (s snapshot) admission(st v1alpha1.SiteRolloutStatus) (bool, admit.Block) {
-	own := s.plans.Bound(s.with(st))
-	site := admit.SiteOf(s.plan, own, s.plans.Attempt(st), s.with(st))
+	site := s.plans.Told(s.with(st))
 	if s.siteGone {
 		return site.Admitted, admit.Block{Reason: v1alpha1.ReasonSiteNotFound, Message: fmt.Sprintf("RolloutSite %q does not exist any more", s.object.Spec.Site)}
 	}

@@ -74,6 +74,13 @@ func (ps *Plans) Bound(sr *v1alpha1.SiteRollout) *plan.Plan {
 	return &ps.Live
 }
 
+// Told returns what admission needs to know of a site as it was told to go on. An admission by a plan that nobody has any more is none: what would begin by it could not be judged.
+func (ps *Plans) Told(sr *v1alpha1.SiteRollout) Site {
+	site := SiteOf(ps.Live, ps.Bound(sr), ps.Attempt(sr.Status), sr)
+	site.Admitted = site.Admitted && ps.Of(sr.Spec.Revision) != nil
+	return site
+}
+
 // Attempt returns the plan by which the attempt that runs is judged, which has no phases when its revision does not exist any more; nil when none runs.
 func (ps *Plans) Attempt(status v1alpha1.SiteRolloutStatus) *plan.Plan {
 	running := plan.Running(status.Phases)
@@ -92,7 +99,7 @@ func (ps *Plans) Site(sr *v1alpha1.SiteRollout, current string) Site {
 	site := SiteOf(ps.Live, ahead, ps.Attempt(sr.Status), sr)
 	site.Revision = revision
 	site.Repins = revision != "" && revision != sr.Spec.Revision && ps.mayMove(site, sr)
-	if site.Repins && !site.Admitted && !site.Running && sr.Spec.AdmittedThrough != "" {
+	if site.Repins && !site.Admitted && !site.Running {
 		site.Vacates = site.Wave // it may begin at this very moment what it was admitted to
 	}
 	return site

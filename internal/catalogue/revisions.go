@@ -3,6 +3,7 @@ package catalogue
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,6 +22,9 @@ type Frozen struct {
 	Definitions plan.Definitions
 	// Phases of the plan.
 	Phases []plan.Phase
+
+	// owner is the UID of the rollout that the object belongs to; empty for none.
+	owner types.UID
 }
 
 // Revisions reads frozen plans. What is in one never changes, so each is read once. It is safe for concurrent use.
@@ -59,19 +63,29 @@ func revisionsOf(ctx context.Context, reader client.Reader, rollout *v1alpha1.CR
 	return owned, nil
 }
 
-// Freezes reports whether a ControllerRevision holds a plan of a rollout. One that another controller owns does not, whatever it is called; one that nobody owns was left behind by a rollout of
-// the same name.
+// Freezes reports whether a ControllerRevision holds a plan of a rollout. One that another controller owns does not, whatever it is called. One that nobody owns was orphaned together with the
+// stories of the sites (kubectl delete --cascade=orphan): it does when it is called after the rollout and what it holds.
 func Freezes(revision *appsv1.ControllerRevision, rollout *v1alpha1.CRMRollout) bool {
 	if owner := metav1.GetControllerOfNoCopy(revision); owner != nil {
 		return owner.UID == rollout.UID
 	}
-	return revision.Labels[v1alpha1.LabelRollout] == rollout.Name
+	definitions, err := plan.Decode(revision.Data.Raw)
+	return err == nil && definitions.RevisionName(rollout.Name) == revision.Name
+}
+
+// ownerOf returns the UID of the rollout that a ControllerRevision belongs to; empty when it belongs to none.
+func ownerOf(revision *appsv1.ControllerRevision) types.UID {
+	owner := metav1.GetControllerOfNoCopy(revision)
+	if owner == nil || owner.Kind != "CRMRollout" || !strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
+		return ""
+	}
+	return owner.UID
 }
 
 // Get returns a frozen plan of a rollout; nil when it does not exist.
 func (r *Revisions) Get(ctx context.Context, rollout *v1alpha1.CRMRollout, name string) (*Frozen, error) {
 	key := types.NamespacedName{Namespace: rollout.Namespace, Name: name}
-	if known := r.remembered(key); known != nil {
+	if known := r.remembered(key, rollout.UID); known != nil {
 		return known, nil
 	}
 	for _, reader := range []client.Reader{r.Client, r.Live} {
@@ -89,23 +103,27 @@ func (r *Revisions) Get(ctx context.Context, rollout *v1alpha1.CRMRollout, name 
 	return nil, nil
 }
 
-func (r *Revisions) remembered(key types.NamespacedName) *Frozen {
+// remembered returns what is known of a frozen plan, unless it is one of another rollout: one that was deleted may have had the same name and the same plan.
+func (r *Revisions) remembered(key types.NamespacedName, owner types.UID) *Frozen {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.known[key]
+	if known := r.known[key]; known != nil && known.owner == owner {
+		return known
+	}
+	return nil
 }
 
 // Remember notes a frozen plan, and returns it.
 func (r *Revisions) Remember(revision *appsv1.ControllerRevision) (*Frozen, error) {
-	key := client.ObjectKeyFromObject(revision)
-	if known := r.remembered(key); known != nil {
+	key, owner := client.ObjectKeyFromObject(revision), ownerOf(revision)
+	if known := r.remembered(key, owner); known != nil {
 		return known, nil
 	}
 	definitions, err := plan.Decode(revision.Data.Raw)
 	if err != nil {
 		return nil, fmt.Errorf("ControllerRevision/%s: %w", revision.Name, err)
 	}
-	frozen := &Frozen{Definitions: definitions, Phases: definitions.Resolve(revision.Labels[v1alpha1.LabelRollout])}
+	frozen := &Frozen{Definitions: definitions, Phases: definitions.Resolve(revision.Labels[v1alpha1.LabelRollout]), owner: owner}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
@@ -115,7 +133,7 @@ func (r *Revisions) Remember(revision *appsv1.ControllerRevision) (*Frozen, erro
 	return frozen, nil
 }
 
-// In returns every frozen plan of a namespace that the cache shows, and forgets those that it does not show any more.
+// In returns every frozen plan of the rollouts of a namespace that the cache shows, and forgets those that it does not show any more.
 func (r *Revisions) In(ctx context.Context, namespace string) ([]*Frozen, error) {
 	var list appsv1.ControllerRevisionList
 	if err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelRollout}, client.UnsafeDisableDeepCopy); err != nil {
@@ -124,6 +142,9 @@ func (r *Revisions) In(ctx context.Context, namespace string) ([]*Frozen, error)
 	all := make([]*Frozen, 0, len(list.Items))
 	shown := map[types.NamespacedName]bool{}
 	for i := range list.Items {
+		if ownerOf(&list.Items[i]) == "" {
+			continue // no site is judged by it
+		}
 		frozen, err := r.Remember(&list.Items[i])
 		if err != nil {
 			continue // it cannot be one of ours, or is of no use

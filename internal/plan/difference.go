@@ -17,17 +17,20 @@ func (d Definitions) Differences(now Definitions) []string {
 	}
 	all = append(all, compareObjects("RolloutPhase", d.RolloutPhases, now.RolloutPhases)...)
 	all = append(all, compareObjects("AcceptanceGate", specs(d.AcceptanceGates), specs(now.AcceptanceGates))...)
-	kpis, kpisNow := map[string]any{}, map[string]any{}
-	for name, k := range d.KPIs {
-		kpis[name] = k.Spec
-	}
-	for name, k := range now.KPIs {
-		kpisNow[name] = k.Spec
-		if was, had := d.KPIs[name]; had && was.UID != k.UID {
+	for _, name := range slices.Sorted(maps.Keys(now.KPIs)) {
+		if was, had := d.KPIs[name]; had && was.UID != now.KPIs[name].UID {
 			all = append(all, fmt.Sprintf("KPI/%s: it was deleted, and is another object of the same name now", name))
 		}
 	}
-	return append(all, compareObjects("KPI", kpis, kpisNow)...)
+	return append(all, compareObjects("KPI", measured(d.KPIs), measured(now.KPIs))...)
+}
+
+func measured(kpis map[string]KPIDefinition) map[string]any {
+	all := map[string]any{}
+	for name, k := range kpis {
+		all[name] = k.Spec
+	}
+	return all
 }
 
 func specs(gates map[string]GateDefinition) map[string]any {
@@ -41,9 +44,9 @@ func specs(gates map[string]GateDefinition) map[string]any {
 // compareObjects compares the specs of all objects of a kind.
 func compareObjects[T any](kind string, was, is map[string]T) []string {
 	var all []string
-	names := maps.Clone(was)
-	maps.Copy(names, is)
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	either := maps.Clone(was)
+	maps.Copy(either, is)
+	for _, name := range slices.Sorted(maps.Keys(either)) {
 		before, had := was[name]
 		after, has := is[name]
 		switch {
@@ -77,13 +80,24 @@ func compareValues(path string, was, is any) []string {
 	other, areLists := is.([]any)
 	if isList && areLists {
 		if key := keyOf(append(slices.Clone(list), other...)); key != "" {
-			return compareFields(path, keyed(list, key), keyed(other, key))
+			return append(compareOrder(path, names(list, key), names(other, key)), compareFields(path, keyed(list, key), keyed(other, key))...)
 		}
 	}
 	if shown(was) == shown(is) {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %s is %s now", path, shown(was), shown(is))}
+}
+
+// compareOrder tells when the parts that two lists share stand in another order: people read them in it.
+func compareOrder(path string, was, is []string) []string {
+	missing := func(from []string) func(string) bool {
+		return func(name string) bool { return !slices.Contains(from, name) }
+	}
+	if slices.Equal(slices.DeleteFunc(slices.Clone(was), missing(is)), slices.DeleteFunc(slices.Clone(is), missing(was))) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: %s is %s now", path, strings.Join(was, ", "), strings.Join(is, ", "))}
 }
 
 func compareFields(path string, was, is map[string]any) []string {
@@ -121,6 +135,15 @@ func keyOf(list []any) string {
 		}
 	}
 	return ""
+}
+
+// names are what the parts of a list are called, in their order.
+func names(list []any, key string) []string {
+	all := make([]string, 0, len(list))
+	for _, part := range list {
+		all = append(all, part.(map[string]any)[key].(string))
+	}
+	return all
 }
 
 func keyed(list []any, key string) map[string]any {

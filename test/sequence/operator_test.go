@@ -282,7 +282,9 @@ func sitesDecidedAbout(o *operator, about client.Object) []types.NamespacedName 
 
 func sitesOfFrozen(o *operator, about client.Object) []types.NamespacedName {
 	return o.known("SiteRollout", func(s client.Object) bool {
-		return s.(*v1alpha1.SiteRollout).Spec.Rollout == about.GetLabels()[v1alpha1.LabelRollout]
+		sr := s.(*v1alpha1.SiteRollout)
+		judged := func(r v1alpha1.PhaseRecord) bool { return runs(r) && r.Revision == about.GetName() }
+		return sr.Spec.Rollout == about.GetLabels()[v1alpha1.LabelRollout] && (sr.Spec.Revision == about.GetName() || slices.ContainsFunc(records(sr), judged))
 	})
 }
 
