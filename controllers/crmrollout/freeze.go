@@ -43,7 +43,7 @@ func (r *Reconciler) observeRevisions(ctx context.Context, s *snapshot) error {
 		s.revisions.current = s.revisions.definitions.RevisionName(s.rollout.Name)
 	}
 	frozen := map[string][]plan.Phase{}
-	for name := range revisionsIn(s.existing) {
+	for name := range revisionsIn(s.existing, s.rollout.Spec.Adopt) {
 		found, err := r.Revisions.Get(ctx, s.rollout, name)
 		if err != nil {
 			return err
@@ -65,16 +65,14 @@ func sortRevisions(all []*appsv1.ControllerRevision) {
 	})
 }
 
-// revisionsIn are the revisions that sites have, for what runs and for what comes.
-func revisionsIn(existing map[string]*v1alpha1.SiteRollout) map[string]bool {
+// revisionsIn are the revisions that matter for sites, each one once.
+func revisionsIn(existing map[string]*v1alpha1.SiteRollout, adopt v1alpha1.AdoptPolicy) map[string]bool {
 	names := map[string]bool{}
 	for _, sr := range existing {
-		names[sr.Spec.Revision] = true
-		if running := plan.Running(sr.Status.Phases); running != nil {
-			names[running.Revision] = true
+		for _, name := range admit.Revisions(sr, adopt) {
+			names[name] = true
 		}
 	}
-	delete(names, "")
 	return names
 }
 

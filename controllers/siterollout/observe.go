@@ -94,14 +94,7 @@ func (r *Reconciler) observePlans(ctx context.Context, s *snapshot) error {
 	}
 	s.plan = plan.Resolve(s.rollout, objects)
 	frozen := map[string][]plan.Phase{}
-	names := []string{s.object.Spec.Revision}
-	if running := plan.Running(s.object.Status.Phases); running != nil {
-		names = append(names, running.Revision)
-	}
-	for _, name := range names {
-		if _, seen := frozen[name]; name == "" || seen {
-			continue
-		}
+	for _, name := range admit.Revisions(s.object, s.rollout.Spec.Adopt) {
 		found, err := r.Revisions.Get(ctx, s.rollout, name)
 		if err != nil {
 			return err

@@ -22,6 +22,22 @@ func NewPlans(live plan.Plan) *Plans {
 	return &Plans{Live: live, Frozen: func(string) ([]plan.Phase, bool) { return nil, false }}
 }
 
+// Revisions returns the names of the frozen plans that matter for a site: the one by which its attempt is judged, and the one by which it goes on while it is in a phase, has an admission to
+// use, or keeps its plan to the end. For the thousands that have completed there is none to read.
+func Revisions(sr *v1alpha1.SiteRollout, adopt v1alpha1.AdoptPolicy) []string {
+	var names []string
+	running := plan.Running(sr.Status.Phases)
+	if running != nil && running.Revision != "" {
+		names = append(names, running.Revision)
+	}
+	last := plan.RecordOf(sr.Status.Phases, sr.Spec.AdmittedThrough)
+	unused := sr.Spec.AdmittedThrough != "" && (last == nil || last.Attempt < max(1, sr.Spec.AdmittedAttempt))
+	if sr.Spec.Revision != "" && (running != nil || unused || adopt == v1alpha1.AdoptNewSites) {
+		names = append(names, sr.Spec.Revision)
+	}
+	return names
+}
+
 // Of returns the plan of a revision, which is the live one with the phases that were frozen; nil when there is no such revision. Where nothing was frozen, it is the live plan.
 func (ps *Plans) Of(revision string) *plan.Plan {
 	if revision == "" {

@@ -349,3 +349,29 @@ func TestAnAttemptAbortsByThePlanThatItBeganWith(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyPlansThatMatterAreRead(t *testing.T) {
+	then := metav1.NewTime(monday)
+	passed := v1alpha1.PhaseRecord{Name: "migrate", Attempt: 1, StartedAt: then, PassedAt: &then, Revision: "crm-1"}
+	for name, tc := range map[string]struct {
+		spec    v1alpha1.SiteRolloutSpec
+		records []v1alpha1.PhaseRecord
+		adopt   v1alpha1.AdoptPolicy
+		want    []string
+	}{
+		"a site that has not been admitted has none":                 {want: nil},
+		"one that is admitted has that of its admission":             {spec: v1alpha1.SiteRolloutSpec{AdmittedThrough: "migrate", Revision: "crm-2"}, want: []string{"crm-2"}},
+		"one in a phase has that of its attempt, and the one ahead":  {spec: v1alpha1.SiteRolloutSpec{AdmittedThrough: "migrate", Revision: "crm-2"}, records: []v1alpha1.PhaseRecord{{Name: "migrate", Attempt: 1, StartedAt: then, Revision: "crm-1"}}, want: []string{"crm-1", "crm-2"}},
+		"one that has used its admission has none":                   {spec: v1alpha1.SiteRolloutSpec{AdmittedThrough: "migrate", Revision: "crm-2"}, records: []v1alpha1.PhaseRecord{passed}, want: nil},
+		"one that is admitted to another attempt has that":           {spec: v1alpha1.SiteRolloutSpec{AdmittedThrough: "migrate", AdmittedAttempt: 2, Revision: "crm-2"}, records: []v1alpha1.PhaseRecord{passed}, want: []string{"crm-2"}},
+		"one that keeps its plan has it, also when it has completed": {spec: v1alpha1.SiteRolloutSpec{AdmittedThrough: "migrate", Revision: "crm-2"}, records: []v1alpha1.PhaseRecord{passed}, adopt: v1alpha1.AdoptNewSites, want: []string{"crm-2"}},
+		"an attempt from before plans were frozen is judged by none": {spec: v1alpha1.SiteRolloutSpec{AdmittedThrough: "migrate"}, records: []v1alpha1.PhaseRecord{{Name: "migrate", Attempt: 1, StartedAt: then}}, want: nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sr := &v1alpha1.SiteRollout{Spec: tc.spec, Status: v1alpha1.SiteRolloutStatus{Phases: tc.records}}
+			if diff := cmp.Diff(tc.want, admit.Revisions(sr, tc.adopt)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
