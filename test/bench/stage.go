@@ -109,8 +109,9 @@ func (s *stage) startManager(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("the manager did not begin to work within %s", within))
 	defer cancel()
 	return s.until(ctx, func() (bool, error) {
+		// It refuses while its caches are not filled, which takes a while with thousands of sites.
 		metrics, err := scrape(ctx, http.DefaultClient, s.manager.MetricsURL())
-		return err == nil && new(sample).readManager(metrics) == nil, err
+		return err == nil && new(sample).readManager(metrics) == nil, nil
 	})
 }
 
