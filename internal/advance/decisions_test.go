@@ -375,3 +375,15 @@ func TestADecisionLooksAtAWholeWave(t *testing.T) {
 		t.Errorf("a site of another wave: %+v", step.Change)
 	}
 }
+
+// A failed attempt is watched by values of any time, to tell when its guardrails are kept again. What is recorded when its gate is waived is evidence of the attempt alone.
+func TestAWaiverOfAFailedAttemptKeepsNoEvidenceFromBeforeIt(t *testing.T) {
+	in := about{status: failed("Rejected"), evidence: values(30, 90, 90, 90, 90, 90, 90, 90, 90, 90, 90), decisions: all(decided(v1alpha1.DecisionWaive, 1, 25)), minute: 30}.input(t)
+	step := advance.Next(in)
+	if step.Change == nil || step.Change.Outcome != v1alpha1.PhaseWaived || len(step.Change.Evidence) != 1 {
+		t.Fatalf("the step is %+v", step)
+	}
+	if since := step.Change.Evidence[0].MetSince; since == nil || !since.After(in.Status.Phases[0].StartedAt.Time) {
+		t.Errorf("the evidence is met since %v, and the attempt began at %v", since, in.Status.Phases[0].StartedAt)
+	}
+}

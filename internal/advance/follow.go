@@ -6,6 +6,7 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	"github.com/crmops/rollout-operator/internal/decide"
+	"github.com/crmops/rollout-operator/internal/gate"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
@@ -39,6 +40,9 @@ func answers(soaks bool) []v1alpha1.DecisionAction {
 func (in Input) answer(step Step, phase plan.Phase, record v1alpha1.PhaseRecord, judged opinion, d *v1alpha1.RolloutDecision) Step {
 	switch d.Spec.Action {
 	case v1alpha1.DecisionWaive:
+		if phase.Exit != nil { // a failed attempt is watched by values of any time; evidence of its own are only those from within it
+			judged.Judgement = gate.Judge(gate.Question{Gate: *phase.Exit, Facts: in.facts(record.StartedAt.Time)})
+		}
 		judged.waiver = d
 		return in.pass(phase, judged)
 	case v1alpha1.DecisionRetry:

@@ -32,8 +32,7 @@ func (o opinion) deciders() []v1alpha1.Decider {
 // judge asks the gate package and people, and notes the answers in the step.
 func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) opinion {
 	at.Gate, at.SiteID = g.Name, in.SiteID
-	facts := gate.Facts{Evidence: in.Evidence, Baseline: in.baseline, Peer: in.Peer, SiteID: in.SiteID, NotBefore: notBefore, Now: in.Now}
-	question := gate.Question{Gate: g, Facts: facts}
+	question := gate.Question{Gate: g, Facts: in.facts(notBefore)}
 	if in.Holds.At == at {
 		question.Holds = in.Holds.Criteria
 	}
@@ -49,6 +48,11 @@ func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) op
 		judged.Verdict = v1alpha1.VerdictPass
 	}
 	return judged
+}
+
+// facts are what a gate is judged by.
+func (in Input) facts(notBefore time.Time) gate.Facts {
+	return gate.Facts{Evidence: in.Evidence, Baseline: in.baseline, Peer: in.Peer, SiteID: in.SiteID, NotBefore: notBefore, Now: in.Now}
 }
 
 // people is the site as decisions see it, at a gate that has just been judged, or at none.
