@@ -387,3 +387,20 @@ func TestAWaiverOfAFailedAttemptKeepsNoEvidenceFromBeforeIt(t *testing.T) {
 		t.Errorf("the evidence is met since %v, and the attempt began at %v", since, in.Status.Phases[0].StartedAt)
 	}
 }
+
+// A site that waited in front of a phase which the plan has lost is at the next one, although its status does not say so yet. Whoever decided about the lost phase has not decided about that.
+func TestADecisionAboutALostPhaseIsNoneAboutTheNext(t *testing.T) {
+	waits := waiting()
+	waits.CurrentPhase = "assess"
+	for _, action := range []v1alpha1.DecisionAction{v1alpha1.DecisionSkip, v1alpha1.DecisionWaive} {
+		lost := decided(action, 0, 5)
+		lost.Spec.Phase = "assess"
+		if action == v1alpha1.DecisionWaive {
+			lost = ofEntry(lost)
+		}
+		in := about{status: waits, evidence: values(10, 30), decisions: all(lost), minute: 10}.input(t)
+		if step := advance.Next(in); step.Change != nil || step.Phase != "migrate" {
+			t.Errorf("%s: the step is to phase %s: %+v", action, step.Phase, step.Change)
+		}
+	}
+}

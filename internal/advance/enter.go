@@ -15,7 +15,7 @@ func (in Input) enter(next int) Step {
 	phase := in.Plan.Phases[next]
 	known := unpassed(in.Status.Phases, phase.Name)
 	step := Step{State: v1alpha1.SiteWaiting, Phase: phase.Name}
-	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionSkip); d != nil {
+	if d := in.people(phase.Name, nil).First(in.Decisions, v1alpha1.DecisionSkip); d != nil {
 		return in.follow(phase, known, d)
 	}
 	block := in.Block

@@ -54,7 +54,7 @@ func (in Input) failed(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 		judged = in.judge(&step, *phase.Exit, at, time.Time{})
 	}
 	soaked := record.StartedAt.Add(phase.Soak)
-	if d := in.people(step.Gate).First(in.Decisions, answers(in.Now.Before(soaked))...); d != nil {
+	if d := in.people(phase.Name, step.Gate).First(in.Decisions, answers(in.Now.Before(soaked))...); d != nil {
 		return in.answer(step, phase, record, judged, d)
 	}
 	if judged.waiver != nil {
@@ -105,7 +105,7 @@ func rollBack(record v1alpha1.PhaseRecord, message string) Step {
 // stayOut keeps a site out of a phase that it was rolled back from, also when the plan brings it back there from elsewhere. When somebody decides that it may begin the
 // phase again, it waits for an admission.
 func (in Input) stayOut(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
-	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRetry, v1alpha1.DecisionSkip); d != nil {
+	if d := in.people(phase.Name, nil).First(in.Decisions, v1alpha1.DecisionRetry, v1alpha1.DecisionSkip); d != nil {
 		return in.follow(phase, &record, d)
 	}
 	message := fmt.Sprintf("attempt %d at phase %s was rolled back at %s; the next one needs a decision: Retry", record.Attempt, phase.Name, clock(record.RolledBackAt.Time))

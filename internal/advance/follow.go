@@ -60,7 +60,7 @@ func (in Input) begin(step Step, phase plan.Phase, record v1alpha1.PhaseRecord, 
 	if len(phase.Mistakes) > 0 {
 		return in.stalled(step, phase)
 	}
-	recaptured := in.people(nil).Recaptured(in.Decisions)
+	recaptured := in.people(phase.Name, nil).Recaptured(in.Decisions)
 	var wanted []plan.Baseline
 	for _, b := range phase.Baselines {
 		if d := recaptured[b.KPI.Name]; d != nil {

@@ -44,7 +44,7 @@ func (in Input) judge(step *Step, g gate.Gate, at Stand, notBefore time.Time) op
 	if len(g.Approvals) > 0 && !at.Failed {
 		in.approve(step, g, at, &judged)
 	}
-	if judged.waiver = in.people(step.Gate).First(in.Decisions, v1alpha1.DecisionWaive); judged.waiver != nil {
+	if judged.waiver = in.people(at.Phase, step.Gate).First(in.Decisions, v1alpha1.DecisionWaive); judged.waiver != nil {
 		judged.Verdict = v1alpha1.VerdictPass
 	}
 	return judged
@@ -55,9 +55,12 @@ func (in Input) facts(notBefore time.Time) gate.Facts {
 	return gate.Facts{Evidence: in.Evidence, Baseline: in.baseline, Peer: in.Peer, SiteID: in.SiteID, NotBefore: notBefore, Now: in.Now}
 }
 
-// people is the site as decisions see it, at a gate that has just been judged, or at none.
-func (in Input) people(g *v1alpha1.GateReport) decide.Site {
-	return decide.Site{Rollout: in.Rollout, Name: in.Site, Wave: in.Wave, JoinedAt: in.JoinedAt, Status: in.Status, Gate: g, Policy: in.Policy, Now: in.Now}
+// people is the site as decisions see it, at a gate of a phase that has just been judged, or at none. The status may still tell of another phase, which the plan has lost or put behind
+// this one since: who decided about that has not decided about this.
+func (in Input) people(phase string, g *v1alpha1.GateReport) decide.Site {
+	status := in.Status
+	status.CurrentPhase = phase
+	return decide.Site{Rollout: in.Rollout, Name: in.Site, Wave: in.Wave, JoinedAt: in.JoinedAt, Status: status, Gate: g, Policy: in.Policy, Now: in.Now}
 }
 
 // approve asks who has approved the gate. Criteria that pass, or a gate without any that decides, then wait for those who have not.
@@ -75,7 +78,7 @@ func (in Input) approve(step *Step, g gate.Gate, at Stand, judged *opinion) {
 		report.Setbacks++
 	}
 	report.Digest = decide.Digest(decide.Stand{Rollout: in.Rollout, Site: in.Site, Phase: at.Phase, Attempt: in.attempt(at.Phase), Revision: in.revision(at)}, report)
-	site := in.people(report)
+	site := in.people(at.Phase, report)
 	if judged.Verdict == v1alpha1.VerdictFail {
 		site.Failing = joined(judged.Because())
 	}

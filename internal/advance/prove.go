@@ -36,7 +36,7 @@ func (in Input) prove(phase plan.Phase, record v1alpha1.PhaseRecord) Step {
 		at := Stand{Phase: phase.Name, Role: v1alpha1.GateRoleExit, Attempt: record.Attempt}
 		judged = in.judge(&step, *phase.Exit, at, record.StartedAt.Time)
 	}
-	if d := in.people(step.Gate).First(in.Decisions, v1alpha1.DecisionReject, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
+	if d := in.people(phase.Name, step.Gate).First(in.Decisions, v1alpha1.DecisionReject, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
 		return in.follow(phase, &record, d)
 	}
 	due := overdue(phase, record)
@@ -82,7 +82,7 @@ func (in Input) undecided(step Step, phase plan.Phase, judged opinion, due time.
 
 // mistaken keeps a site in a phase that cannot be judged, unless a person decides that it leaves.
 func (in Input) mistaken(step Step, phase plan.Phase, record v1alpha1.PhaseRecord) Step {
-	if d := in.people(nil).First(in.Decisions, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
+	if d := in.people(phase.Name, nil).First(in.Decisions, v1alpha1.DecisionRollBack, v1alpha1.DecisionSkip); d != nil {
 		return in.follow(phase, &record, d)
 	}
 	step.Gate = in.unjudged(phase.Exit, phase.Name, v1alpha1.GateRoleExit)
