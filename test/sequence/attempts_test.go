@@ -12,15 +12,44 @@ import (
 	planning "github.com/crmops/rollout-operator/internal/plan"
 )
 
-// frozenStays holds every baseline to what was frozen.
+// frozenStays holds every baseline to what was frozen, unless a decision has it recaptured for the attempt that begins: then it is an answer of the source, over a window that has just ended.
 func frozenStays(s step) string {
 	now := records(s.after)
 	for i, r := range records(s.before) {
-		if i < len(now) && !equality.Semantic.DeepEqual(r.Baselines, now[i].Baselines) {
+		switch {
+		case i >= len(now) || equality.Semantic.DeepEqual(r.Baselines, now[i].Baselines):
+			continue
+		case len(r.Baselines) != len(now[i].Baselines) || now[i].Attempt != r.Attempt+1:
 			return fmt.Sprintf("those of %s were %d and are %d, or differ", r.Name, len(r.Baselines), len(now[i].Baselines))
+		}
+		for j, frozen := range r.Baselines {
+			if equality.Semantic.DeepEqual(frozen, now[i].Baselines[j]) {
+				continue
+			}
+			if problem := s.recaptured(now[i], frozen.KPI, now[i].Baselines[j]); problem != "" {
+				return fmt.Sprintf("that of %s from %s is another: %s", frozen.KPI, r.Name, problem)
+			}
 		}
 	}
 	return ""
+}
+
+// recaptured returns why a baseline may not be taken anew for the attempt that begins.
+func (s step) recaptured(record v1alpha1.PhaseRecord, kpi string, taken v1alpha1.Baseline) string {
+	decided := slices.ContainsFunc(s.begunBy(record.Name), func(by v1alpha1.Decider) bool {
+		d := s.turn.decisions[by.Decision]
+		return by.Action == v1alpha1.DecisionRecapture && d != nil && d.Spec.KPI == kpi
+	})
+	if !decided || taken.KPI != kpi {
+		return "nobody decided that"
+	}
+	s = s.by(record.Revision)
+	for _, b := range s.phase(record.Name).Spec.Baselines {
+		if b.KPI == kpi {
+			return s.answered(record.Name, b, taken, record.StartedAt.Time)
+		}
+	}
+	return "the phase takes none"
 }
 
 // baselined holds a phase that starts to the baselines that it declares: each must be an answer of the source, over a window that has just ended.
@@ -38,7 +67,7 @@ func baselined(s step) string {
 		if i < 0 {
 			return name + " started without that of " + b.KPI
 		}
-		if problem := s.answered(b, record.Baselines[i], record.StartedAt.Time); problem != "" {
+		if problem := s.answered(name, b, record.Baselines[i], record.StartedAt.Time); problem != "" {
 			return fmt.Sprintf("that of %s: %s", b.KPI, problem)
 		}
 	}
@@ -49,7 +78,7 @@ func baselined(s step) string {
 }
 
 // answered returns what the source did not say of a baseline.
-func (s step) answered(declared v1alpha1.BaselineSpec, taken v1alpha1.Baseline, started time.Time) string {
+func (s step) answered(phase string, declared v1alpha1.BaselineSpec, taken v1alpha1.Baseline, started time.Time) string {
 	window := declared.Window
 	if window == "" {
 		window = s.kpi(declared.KPI).Spec.Window
@@ -69,7 +98,7 @@ func (s step) answered(declared v1alpha1.BaselineSpec, taken v1alpha1.Baseline, 
 		if !s.said(taken, c.Site, c.Value, c.Earlier) {
 			return fmt.Sprintf("the source did not say %s of control %s", c.Value, c.Site)
 		}
-		if problem := s.controls(c.Site, *declared.Controls); problem != "" {
+		if problem := s.controls(phase, c.Site, *declared.Controls); problem != "" {
 			return problem
 		}
 	}
@@ -91,11 +120,11 @@ func (s step) said(taken v1alpha1.Baseline, site string, value, earlier v1alpha1
 }
 
 // controls returns why a site may not be in the control group of the site that starts a phase.
-func (s step) controls(name string, group v1alpha1.ControlGroup) string {
+func (s step) controls(phase, name string, group v1alpha1.ControlGroup) string {
 	if name == s.after.Spec.Site {
 		return "the site is its own control"
 	}
-	if slices.ContainsFunc(records(s.turn.siteRollouts[name]), func(r v1alpha1.PhaseRecord) bool { return r.Name == s.started() }) {
+	if slices.ContainsFunc(records(s.turn.siteRollouts[name]), func(r v1alpha1.PhaseRecord) bool { return r.Name == phase }) {
 		return "control " + name + " has begun the phase"
 	}
 	labels := map[string]map[string]string{}
@@ -124,7 +153,7 @@ func attemptsCount(s step) string {
 		case grown == 0 && !was.StartedAt.Equal(&is.StartedAt):
 			return fmt.Sprintf("attempt %d at %s began twice", was.Attempt, is.Name)
 		case grown == 0:
-		case grown != 1 || is.FailedAt != nil || !over(was, is.StartedAt):
+		case grown != 1 || (is.FailedAt != nil && !s.failsAtOnce(is)) || (!over(was, is.StartedAt) && !s.answeredAtOnce(was)):
 			return fmt.Sprintf("attempt %d at %s follows attempt %d", is.Attempt, is.Name, was.Attempt)
 		}
 	}
@@ -134,6 +163,18 @@ func attemptsCount(s step) string {
 		}
 	}
 	return ""
+}
+
+// failsAtOnce reports whether the write tells that an attempt began, and then that it failed.
+func (s step) failsAtOnce(is v1alpha1.PhaseRecord) bool {
+	failed, _ := s.ends(is.Name, int64(is.Attempt), 1<<40)
+	return len(failed) > 0 && !is.FailedAt.Before(&is.StartedAt)
+}
+
+// answeredAtOnce reports whether the write tells that an attempt ended, and that somebody had another one begin.
+func (s step) answeredAtOnce(was v1alpha1.PhaseRecord) bool {
+	failed, _ := s.ends(was.Name, int64(was.Attempt), 1<<40)
+	return len(failed) > 0 && runs(was) && was.FailedAt == nil && (decides(s.begunBy(was.Name), v1alpha1.DecisionRetry) || decides(s.deciders(v1alpha1.ReasonRetried, was.Name), v1alpha1.DecisionRetry))
 }
 
 // over reports whether an attempt had ended by a time without passing for good: it failed, was rolled back, or was reopened.
@@ -154,7 +195,13 @@ func ownEvidence(s step) string {
 	if record == nil {
 		return ""
 	}
-	if record.FailedAt != nil {
+	if record.Outcome == v1alpha1.PhaseSkipped {
+		if len(record.Evidence) > 0 {
+			return record.Name + " was skipped, and has evidence"
+		}
+		return ""
+	}
+	if record.FailedAt != nil && record.Outcome == "" {
 		return fmt.Sprintf("attempt %d at %s has failed", record.Attempt, record.Name)
 	}
 	s = s.by(record.Revision)
@@ -169,7 +216,7 @@ func ownEvidence(s step) string {
 			return fmt.Sprintf("%s: the evidence is from %s until %s", e.Criterion, from.Format(time.RFC3339), stamp(&e.SampleTime))
 		}
 	}
-	if phase := s.phase(record.Name); phase.Spec.ExitGate != nil {
+	if phase := s.phase(record.Name); phase.Spec.ExitGate != nil && record.Outcome == "" {
 		spec := s.gate(phase.Spec.ExitGate.Name).Spec
 		for _, c := range slices.Concat(spec.Criteria, spec.Guardrails) {
 			if c.Importance == "" && c.AnyOf == "" && !told[c.Name] {
@@ -203,7 +250,7 @@ func (s step) unkept(record v1alpha1.PhaseRecord, notBefore time.Time) string {
 }
 
 func guardsKept(s step) string {
-	if record := s.passed(); record != nil {
+	if record := s.passed(); record != nil && record.Outcome == "" {
 		return s.unkept(*record, record.StartedAt.Time)
 	}
 	return ""
@@ -223,12 +270,19 @@ func (s step) turned(how func(was, is v1alpha1.PhaseRecord) bool) []v1alpha1.Pha
 
 // failsOnProof lets an attempt fail only when a guardrail was seen broken for its time, by values from within the attempt.
 func failsOnProof(s step) string {
-	failed := s.turned(func(was, is v1alpha1.PhaseRecord) bool { return was.FailedAt == nil && is.FailedAt != nil })
+	failed := s.turned(func(was, is v1alpha1.PhaseRecord) bool {
+		return is.FailedAt != nil && (was.FailedAt == nil || was.Attempt != is.Attempt)
+	})
 	if len(failed) == 0 {
 		return ""
 	}
-	if failed[0].Failure == v1alpha1.ReasonDeadlineExceeded {
+	switch failed[0].Failure {
+	case v1alpha1.ReasonDeadlineExceeded:
 		return s.overdue(failed[0])
+	case v1alpha1.ReasonRejected:
+		if decides(s.deciders(v1alpha1.ReasonRejected, failed[0].Name), v1alpha1.DecisionReject) {
+			return ""
+		}
 	}
 	problems := failed[0].Name + " fails"
 	s = s.by(failed[0].Revision)
@@ -268,6 +322,9 @@ func manyOf(spec v1alpha1.RolloutPhaseSpec) int32 {
 func retriesWhenKept(s step) string {
 	for i, was := range records(s.before) {
 		if i >= len(records(s.after)) || was.Attempt == records(s.after)[i].Attempt || !runs(was) {
+			continue
+		}
+		if decides(s.begunBy(was.Name), v1alpha1.DecisionRetry) {
 			continue
 		}
 		switch many := manyOf(s.by(was.Revision).phase(was.Name).Spec); {

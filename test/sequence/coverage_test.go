@@ -1,6 +1,7 @@
 package sequence
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -42,6 +43,9 @@ const (
 	groupRollouts    = "how rollouts ended"
 	groupSites       = "sites of a rollout"
 	groupTrouble     = "what went wrong"
+	groupDecisions   = "what became of decisions"
+	groupDecided     = "transitions that rest on decisions, by reason and action"
+	groupApprovals   = "approvals that were looked at"
 )
 
 // change counts what a write tells.
@@ -53,6 +57,10 @@ func (c *coverage) change(ch change) {
 			was = ch.old.(*v1alpha1.SiteRollout).Status
 		}
 		c.site(was, o.Status)
+	case *v1alpha1.RolloutDecision:
+		if because := effect(o); ch.old == nil || because != effect(ch.old.(*v1alpha1.RolloutDecision)) {
+			c.count(groupDecisions, because)
+		}
 	case *v1alpha1.CRMRollout:
 		for _, condition := range o.Status.Conditions {
 			switch condition.Type {
@@ -77,6 +85,9 @@ func (c *coverage) site(was, is v1alpha1.SiteRolloutStatus) {
 		if t.Sequence > last {
 			c.count(groupTransitions, t.Reason)
 			c.count(groupSteps, fmt.Sprintf("%s to %s", t.From, t.To))
+			for _, by := range t.Deciders {
+				c.count(groupDecided, fmt.Sprintf("%s by %s", t.Reason, by.Action))
+			}
 		}
 	}
 	if was.Reason != is.Reason {
@@ -85,6 +96,26 @@ func (c *coverage) site(was, is v1alpha1.SiteRolloutStatus) {
 	if is.Gate != nil {
 		for _, criterion := range is.Gate.Criteria {
 			c.count(groupCriteria, criterion.Reason)
+		}
+		c.approvals(was.Gate, is.Gate)
+	}
+}
+
+// approvals counts those of which a write tells something new.
+func (c *coverage) approvals(was, is *v1alpha1.GateReport) {
+	known := map[string]string{}
+	if was != nil {
+		for _, report := range was.Approvals {
+			for _, g := range report.Given {
+				known[report.Role+g.Decision] = cmp.Or(g.Reason, v1alpha1.ReasonCounted)
+			}
+		}
+	}
+	for _, report := range is.Approvals {
+		for _, g := range report.Given {
+			if because := cmp.Or(g.Reason, v1alpha1.ReasonCounted); known[report.Role+g.Decision] != because {
+				c.count(groupApprovals, because)
+			}
 		}
 	}
 }
@@ -158,20 +189,31 @@ func (c *coverage) String() string {
 var reached = map[string][]string{
 	groupTransitions: {
 		v1alpha1.ReasonCreated, v1alpha1.ReasonPhaseStarted, v1alpha1.ReasonPhasePassed, v1alpha1.ReasonExitGateFailed, v1alpha1.ReasonRecovered,
-		v1alpha1.ReasonGuardrailBroken, v1alpha1.ReasonAttemptStarted, v1alpha1.ReasonPhaseAdded, v1alpha1.ReasonPhaseResumed,
+		v1alpha1.ReasonGuardrailBroken, v1alpha1.ReasonAttemptStarted, v1alpha1.ReasonPhaseAdded, v1alpha1.ReasonDeadlineExceeded, v1alpha1.ReasonRejected,
+		v1alpha1.ReasonRolledBack, v1alpha1.ReasonRetried, v1alpha1.ReasonPhaseWaived, v1alpha1.ReasonPhaseSkipped, v1alpha1.ReasonRegressed, v1alpha1.ReasonPhaseReopened,
 	},
 	groupStanding: {
 		v1alpha1.ReasonWaitingForWave, v1alpha1.ReasonWaitingForSlot, v1alpha1.ReasonThroughReached, v1alpha1.ReasonSuspended, v1alpha1.ReasonSiteNotFound,
 		v1alpha1.ReasonNotInWave, v1alpha1.ReasonEntryGateFailed, v1alpha1.ReasonEntryGateWaiting, v1alpha1.ReasonSoaking, v1alpha1.ReasonExitGateWaiting,
 		v1alpha1.ReasonBaselineMissing, v1alpha1.ReasonPlanInvalid, v1alpha1.ReasonAllPhasesPassed,
+		v1alpha1.ReasonWaitingForCalendar, v1alpha1.ReasonWaitingForApproval, v1alpha1.ReasonWaitingForRanking, v1alpha1.ReasonTooManyFailures, v1alpha1.ReasonAborted,
 	},
+	groupDecisions: {
+		v1alpha1.ReasonApplied, v1alpha1.ReasonCounted, v1alpha1.ReasonPending, v1alpha1.ReasonNotNeeded, v1alpha1.ReasonOtherAttempt, v1alpha1.ReasonExpired,
+		v1alpha1.ReasonOtherEvidence, v1alpha1.ReasonCountedAlready, v1alpha1.ReasonPolicyMissing, v1alpha1.ReasonVoid,
+	},
+	groupDecided: {
+		"AttemptStarted by Recapture", "AttemptStarted by Retry", "PhasePassed by Approve", "PhaseSkipped by Skip", "PhaseStarted by Approve", "PhaseStarted by Waive", "PhaseWaived by Waive",
+		"Rejected by Reject", "Retried by Retry", "RolledBack by RollBack",
+	},
+	groupApprovals: {v1alpha1.ReasonCounted, v1alpha1.ReasonOtherEvidence, v1alpha1.ReasonVoid, v1alpha1.ReasonExpired},
 	groupCriteria: {
 		v1alpha1.ReasonMet, v1alpha1.ReasonHolding, v1alpha1.ReasonNotMet, v1alpha1.ReasonSampleMissing, v1alpha1.ReasonNotANumber,
 		v1alpha1.ReasonSourceFailed, v1alpha1.ReasonNoBaseline, v1alpha1.ReasonKept, v1alpha1.ReasonBreaking, v1alpha1.ReasonBroken, v1alpha1.ReasonEvidenceTooEarly,
 	},
 	groupProgress: {
 		v1alpha1.ReasonSitesMoving, v1alpha1.ReasonSitesHeld, v1alpha1.ReasonSitesWaiting, v1alpha1.ReasonNoSites, v1alpha1.ReasonAllPhasesPassed,
-		v1alpha1.ReasonSuspended, v1alpha1.ReasonThroughReached, v1alpha1.ReasonPlanInvalid,
+		v1alpha1.ReasonSuspended, v1alpha1.ReasonThroughReached, v1alpha1.ReasonPlanInvalid, v1alpha1.ReasonAborted, v1alpha1.ReasonWaitingForCalendar, v1alpha1.ReasonWaitingForRanking,
 	},
 	groupWaves:    {string(v1alpha1.WaveClosed), string(v1alpha1.WaveOpen), string(v1alpha1.WaveCompleted)},
 	groupRollouts: {"all sites completed", "some sites completed", "no site completed"},

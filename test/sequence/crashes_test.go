@@ -72,7 +72,7 @@ func crashed() []scenario {
 	}
 	guarded := quiet()
 	guarded.Criteria[0].Importance, guarded.Score = v1alpha1.ImportanceWeighted, &v1alpha1.Score{Pass: 100}
-	return []scenario{
+	all := []scenario{
 		brief("two waves, a site is held and recovers", bad("hq", 0, 25*minute), lasting(100*minute)),
 		brief("sites leave, move and come, the plan breaks and gains a phase", lasting(70*minute),
 			at(5*minute, "a site that has not begun is removed", remove(site("berlin", "region"))),
@@ -86,6 +86,7 @@ func crashed() []scenario {
 		trial("a baseline, a guardrail breaks", guarded, noisy(5*minute, 20*minute), lasting(60*minute)),
 		market("a control group", 6, 0.9, 1.08),
 	}
+	return append(all, ofRulings()...)
 }
 
 // TestCrashAfterEveryWrite plays scenarios in the fixed order and lets the operator die after each of its writes: once so that all later writes fail, and once so that the answer to the

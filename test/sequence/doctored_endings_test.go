@@ -54,6 +54,7 @@ func (s *step) rollsBack() {
 	s.misses()
 	*s.was() = *s.is().DeepCopy()
 	s.is().RolledBackAt = passedOn(20)
+	s.phaseOf().Spec.OnFailure = v1alpha1.FailureRollBack
 	s.steps(led(v1alpha1.SiteWaiting, v1alpha1.ReasonCreated), led(v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted),
 		led(v1alpha1.SiteHeld, v1alpha1.ReasonDeadlineExceeded), led(v1alpha1.SiteRolledBack, v1alpha1.ReasonRolledBack))
 }
@@ -64,8 +65,8 @@ func (s *step) beginsAgain() {
 	*s.was() = *s.is().DeepCopy()
 	s.is().Attempt, s.is().StartedAt, s.is().FailedAt, s.is().Failure, s.is().RolledBackAt = 2, on(35), nil, "", nil
 	s.now = on(35).Time
-	let := led(v1alpha1.SiteWaiting, v1alpha1.ReasonPhaseReopened)
-	let.Deciders = []v1alpha1.Decider{{Decision: "retry", By: "anna", Action: v1alpha1.DecisionRetry}}
+	let := led(v1alpha1.SiteWaiting, v1alpha1.ReasonRetried)
+	let.Attempt, let.Deciders = 1, []v1alpha1.Decider{s.made(v1alpha1.DecisionRetry, 1, 25)}
 	s.steps(led(v1alpha1.SiteWaiting, v1alpha1.ReasonCreated), led(v1alpha1.SiteProving, v1alpha1.ReasonPhaseStarted),
 		led(v1alpha1.SiteHeld, v1alpha1.ReasonDeadlineExceeded), led(v1alpha1.SiteRolledBack, v1alpha1.ReasonRolledBack), let, led(v1alpha1.SiteProving, v1alpha1.ReasonAttemptStarted))
 	s.before.Spec.AdmittedAttempt, s.after.Spec.AdmittedAttempt = 2, 2

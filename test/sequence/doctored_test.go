@@ -246,7 +246,7 @@ var spoilings = []spoiling{
 // TestInvariantsCanFail spoils an innocent step in one way after the other, and sees that the judge tells.
 func TestInvariantsCanFail(t *testing.T) {
 	told := map[string]bool{}
-	for _, tc := range slices.Concat(spoilings, spoiltTrials(), spoiltWaves(), spoiltPlans()) {
+	for _, tc := range slices.Concat(spoilings, spoiltTrials(), spoiltWaves(), spoiltPlans(), spoiltDecisions()) {
 		told[tc.broken] = true
 		t.Run(tc.broken+"/"+tc.how, func(t *testing.T) {
 			s := innocent()

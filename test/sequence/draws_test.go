@@ -24,6 +24,11 @@ type draws struct {
 	waves, phases, sites []string
 	// spare are sites that may join.
 	spare []string
+	// signed is true when a gate asks for approvals.
+	signed bool
+	// timed is true when there are calendars; versions counts the edits of them.
+	timed    bool
+	versions int
 }
 
 // even draws a number from 0 to 1023; each is as likely as the others, which is not so with rapid's integers.
@@ -105,6 +110,7 @@ func (d *draws) gate(name string) *v1alpha1.AcceptanceGate {
 	if d.often(30, about+" has a guardrail") {
 		spec.Guardrails = []v1alpha1.Criterion{{Name: "quiet", KPI: "complaints", AtMost: threshold("5"), For: one(d, about+" guardrail for", v1alpha1.Duration(""), "10m")}}
 	}
+	d.signatures(about, &spec)
 	return &v1alpha1.AcceptanceGate{ObjectMeta: named(name), Spec: spec}
 }
 
@@ -125,6 +131,7 @@ func (d *draws) drawPhases() {
 		if i == 0 || d.often(20, about+" takes a baseline") {
 			p.Spec.Baselines = []v1alpha1.BaselineSpec{{KPI: "cycle"}}
 		}
+		d.failures(about, &p.Spec)
 		d.s.objects = append(d.s.objects, p)
 	}
 }
@@ -137,12 +144,15 @@ func (d *draws) drawWaves() {
 	d.waves = []string{"first", "second", "third", "fourth"}[:1+d.upTo(3, "waves")]
 	for i, name := range d.waves {
 		w := wave(name, name)
-		if i > 1 && d.often(30, "wave "+name+" has a barrier") {
-			w.After = &v1alpha1.WaveBarrier{Wave: one(d, "wave "+name+" after", d.waves[:i]...)}
-		}
+		d.describeWave(i, &w)
 		spec.Waves = append(spec.Waves, w)
 	}
-	spec.MaxConcurrent = d.limit("maxConcurrent")
+	spec.MaxConcurrent, spec.MaxFailures = d.limit("maxConcurrent"), d.share(35, "maxFailures", 0)
+	if d.often(40, "only new sites adopt edits") {
+		spec.Adopt = v1alpha1.AdoptNewSites
+	}
+	d.sustain(&spec)
+	d.drawCalendars(&spec)
 	if d.often(25, "through is set") {
 		spec.Through = one(d, "through", d.phases...)
 	}
@@ -176,7 +186,11 @@ func (d *draws) drawSites() {
 			label = one(d, "wave of "+name, labels...)
 		}
 		d.sites = append(d.sites, name)
-		d.s.objects = append(d.s.objects, site(name, label))
+		declared := site(name, label)
+		if users := int32(d.upTo(20, "users of "+name)); users > 0 {
+			declared.Spec.Users = &users
+		}
+		d.s.objects = append(d.s.objects, declared)
 	}
 	d.spare = []string{"a00", "k00", "z00"} // they come first, in the middle and last by their names
 }
@@ -209,6 +223,10 @@ func (d *draws) drawNumbers() {
 			}
 			if d.often(85, about+" ends well") {
 				points = append(points, point{points[len(points)-1].from + time.Duration(1+d.upTo(40, about+" ends"))*minute, good[kpi]})
+			}
+			if kpi == "complaints" && d.often(50, about+" comes back") { // behind the last phase, perhaps
+				late := points[len(points)-1].from + time.Duration(1+d.upTo(90, about+" comes back after"))*minute
+				points = append(points, point{late, bad[kpi]}, point{late + time.Duration(11+d.upTo(30, about+" is back for"))*minute, good[kpi]})
 			}
 			numbers(kpi, site, points...)(d.s)
 		}

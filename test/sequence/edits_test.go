@@ -16,10 +16,12 @@ func (d *draws) drawEdits() {
 	kinds := []func(when time.Duration){
 		d.editSuspension, d.editThrough, d.editLimit, d.editGate, d.editKPI, d.editPhase, d.editPhases, d.breakPlan,
 		d.pausePhase, d.joinSite, d.leaveSite, d.moveSite, d.renameSite, d.replaceDefinition, d.stopOperator,
+		d.editCalendar, d.editAdopt, d.editFailures, d.editWave, d.editSustain,
 	}
 	for range d.upTo(9, "edits") {
 		one(d, "edit", kinds...)(d.when("edit"))
 	}
+	d.drawDecisions()
 	slices.SortStableFunc(d.s.script, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 }
 
@@ -53,6 +55,9 @@ func (d *draws) editGate(when time.Duration) {
 	stricter := d.often(50, "stricter")
 	holds := one(d, "another for", v1alpha1.Duration(""), "5m", "20m")
 	d.edit(when, fmt.Sprintf("gate %s is edited, stricter: %t, for %q", name, stricter, holds), there(name, func(g *v1alpha1.AcceptanceGate) {
+		if len(g.Spec.Criteria) == 0 {
+			return // it asks for approvals alone
+		}
 		g.Spec.Criteria[0].For = holds
 		limits := map[string][2]v1alpha1.Threshold{"clean": {"0.02", "0.005"}, "accepted": {"-10%", "-40%"}}
 		asked := limits[name][0]
@@ -94,9 +99,7 @@ func (d *draws) editPhases(when time.Duration) {
 			return
 		}
 		p.Phases = kept
-		if p.Through == taken {
-			p.Through = ""
-		}
+		tidy(p)
 	}))
 }
 
@@ -110,6 +113,7 @@ func (d *draws) pausePhase(when time.Duration) {
 		}
 		if place = slices.Index(p.Phases, name); place >= 0 {
 			p.Phases = slices.Delete(slices.Clone(p.Phases), place, place+1)
+			tidy(p)
 		}
 	}))
 	d.edit(when+time.Duration(1+d.upTo(20, "paused for"))*minute, fmt.Sprintf("phase %s is back in the plan", name.Name), replan(func(p *v1alpha1.CRMRolloutSpec) {
@@ -128,6 +132,7 @@ func (d *draws) breakPlan(when time.Duration) {
 	}))
 	d.edit(d.later(when, "mended"), "the plan is mended", replan(func(p *v1alpha1.CRMRolloutSpec) {
 		p.Phases = slices.DeleteFunc(p.Phases, func(r v1alpha1.LocalReference) bool { return r == unknown })
+		tidy(p)
 	}))
 }
 

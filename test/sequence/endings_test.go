@@ -12,8 +12,10 @@ import (
 func (s step) aborts(stories map[string]*v1alpha1.SiteRollout) string {
 	for site, sr := range stories {
 		for _, r := range records(sr) {
-			spec := s.by(r.Revision).phase(r.Name).Spec
-			if runs(r) && r.FailedAt != nil && spec.OnFailure == v1alpha1.FailureAbort && (r.Failure != v1alpha1.ReasonGuardrailBroken || r.Attempt >= manyOf(spec)) {
+			if !runs(r) || r.FailedAt == nil {
+				continue
+			}
+			if spec := s.by(r.Revision).phase(r.Name).Spec; spec.OnFailure == v1alpha1.FailureAbort && (r.Failure != v1alpha1.ReasonGuardrailBroken || r.Attempt >= manyOf(spec)) {
 				return site
 			}
 		}
@@ -48,13 +50,13 @@ func (s step) began() string {
 	return ""
 }
 
-// staysOut lets a site out of RolledBack only by a step that names who decided, or because the plan has another phase for it.
+// staysOut lets a site out of RolledBack only by a step that names who decided that it may begin again or goes on, or because the plan has another phase for it.
 func staysOut(s step) string {
 	if s.before == nil || s.after == nil || s.before.Status.State != v1alpha1.SiteRolledBack || s.after.Status.State == v1alpha1.SiteRolledBack {
 		return ""
 	}
 	for _, t := range s.told() {
-		if len(t.Deciders) > 0 || t.Reason == v1alpha1.ReasonPhaseAdded {
+		if decides(t.Deciders, v1alpha1.DecisionRetry) || decides(t.Deciders, v1alpha1.DecisionSkip) || t.Reason == v1alpha1.ReasonPhaseAdded {
 			return ""
 		}
 	}

@@ -60,11 +60,56 @@ func (s step) listed(revision string) []string {
 // own are the names of the phases by which a site goes on: those of the plan that it was told, while it is admitted by that or keeps it to the end, or else those of now.
 func (s step) own(sr *v1alpha1.SiteRollout) []string {
 	told := s.listed(sr.Spec.Revision)
-	keeps := s.turn.rollout.Spec.Adopt == v1alpha1.AdoptNewSites && len(records(sr)) > 0
-	if keeps || isIn(sr) || admittedTo(sr, firstLeft(told, sr)) {
+	if s.keeps(sr) || isIn(sr) || admittedTo(sr, firstLeft(told, sr)) {
 		return told
 	}
 	return s.phases()
+}
+
+// keeps reports whether a site keeps its plan to the end. It does not when that has a mistake in the phase that comes next, which nobody could mend.
+func (s step) keeps(sr *v1alpha1.SiteRollout) bool {
+	if s.turn.rollout.Spec.Adopt != v1alpha1.AdoptNewSites || len(records(sr)) == 0 {
+		return false
+	}
+	p := s.planOf(sr.Spec.Revision)
+	return p == nil || isIn(sr) || !p.flawed(firstLeft(p.Phases, sr))
+}
+
+// flawed reports whether a phase of a frozen plan cannot be started. It knows the mistakes that random rollouts make: an object that was missing, a deadline that ends before the soak, a baseline that
+// no phase takes by then, or more than one, and an entry gate with guardrails.
+func (p *frozenPlan) flawed(phase string) bool {
+	at := slices.Index(p.Phases, phase)
+	if at < 0 {
+		return false
+	}
+	spec, found := p.RolloutPhases[phase]
+	if !found || (spec.Deadline != "" && length(spec.Deadline) <= length(spec.Soak)) {
+		return true
+	}
+	taken := map[string]int{}
+	for i, name := range p.Phases[:at+1] {
+		if i == at && spec.EntryGate != nil && (p.unjudgeable(spec.EntryGate.Name, taken) || len(p.AcceptanceGates[spec.EntryGate.Name].Spec.Guardrails) > 0) {
+			return true
+		}
+		for _, b := range p.RolloutPhases[name].Baselines {
+			taken[b.KPI]++
+		}
+	}
+	for _, b := range spec.Baselines {
+		if _, there := p.KPIs[b.KPI]; !there {
+			return true
+		}
+	}
+	return spec.ExitGate != nil && p.unjudgeable(spec.ExitGate.Name, taken)
+}
+
+// unjudgeable reports whether a gate, or something that it asks for, is missing.
+func (p *frozenPlan) unjudgeable(gate string, taken map[string]int) bool {
+	asked, found := p.AcceptanceGates[gate]
+	return !found || slices.ContainsFunc(slices.Concat(asked.Spec.Criteria, asked.Spec.Guardrails), func(c v1alpha1.Criterion) bool {
+		_, there := p.KPIs[c.KPI]
+		return !there || (c.Against != nil && c.Against.Baseline != nil && taken[c.KPI] != 1)
+	})
 }
 
 // isIn reports whether a site is in a phase.

@@ -39,6 +39,9 @@ func closedCalendar(s step) string {
 	}
 	at := s.now.Sub(began)
 	for _, name := range s.named(s.after.Spec.Wave, phase) {
+		if c := s.turn.calendars[name]; c != nil && c.Spec.Description != "" {
+			name += " " + c.Spec.Description // the author means something else by each version of it
+		}
 		if open := s.hours[name]; open == nil || !open(s.after.Spec.Site, at) {
 			return fmt.Sprintf("%s begins %s after the simulation, when calendar %s is closed", phase, at, name)
 		}

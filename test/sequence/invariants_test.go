@@ -100,7 +100,7 @@ func (s scene) phase(name string) *v1alpha1.RolloutPhase {
 
 func soaked(s step) string {
 	record := s.passed()
-	if record == nil {
+	if record == nil || record.Outcome == v1alpha1.PhaseSkipped { // also a gate that is waived passes only when the soak is over
 		return ""
 	}
 	soak, err := s.by(record.Revision).phase(record.Name).Spec.Soak.Parse()

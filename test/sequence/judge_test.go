@@ -80,6 +80,12 @@ var invariants = map[string]func(step) string{
 	"no gate passes on a guardrail that is broken or unknown":         guardsKept,
 	"an attempt fails on proof only":                                  failsOnProof,
 	"another attempt begins when all guardrails are known to be kept": retriesWhenKept,
+
+	"what only a person can decide was decided":                              decidedSo,
+	"a decision counts for the site, the attempt and the time that it names": rightlyRead,
+	"a decision has its effect once":                                         onlyOnce,
+	"a gate that asks for approvals passes with all of them":                 approved,
+	"an approval that does not count never will":                             approvalsStay,
 }
 
 // change judges one change. People may do what they like.
@@ -123,9 +129,9 @@ func (s step) phases() []string {
 
 func (s step) indexOf(phase string) int { return slices.Index(s.phases(), phase) }
 
-// started returns the phase that the write starts, or "".
+// started returns the phase that the write starts, or "". One that is skipped before the site has begun it is recorded without an attempt, and is not started.
 func (s step) started() string {
-	if now := records(s.after); len(now) > len(records(s.before)) {
+	if now := records(s.after); len(now) > len(records(s.before)) && now[len(now)-1].Attempt > 0 {
 		return now[len(now)-1].Name
 	}
 	return ""
@@ -195,7 +201,7 @@ func passedBeforeNext(s step) string {
 	for i, earlier := range list {
 		r := recordOf(s.after, earlier)
 		switch {
-		case earlier == phase, r == nil && i > slices.Index(list, phase):
+		case earlier == phase, i > slices.Index(list, phase) && (r == nil || !runs(*r)): // it may have been rolled back out of a later one
 		case r == nil || r.PassedAt == nil || r.PassedAt.Sub(begun.Time) > s.drift:
 			return fmt.Sprintf("%s started at %s, %s has not been passed by then", phase, stamp(&begun), earlier)
 		}
@@ -265,7 +271,7 @@ func storyStays(s step) string {
 	if problem := s.kept(); problem != "" {
 		return problem
 	}
-	starts, passes, again := 0, 0, 0
+	starts, passes, again, before := 0, 0, 0, 0
 	from, folded := v1alpha1.SitePending, int64(0)
 	if checkpoint := s.after.Status.Checkpoint; checkpoint != nil && len(now) > 0 {
 		from, folded = now[0].From, checkpoint.Sequence
@@ -278,8 +284,11 @@ func storyStays(s step) string {
 		switch t.Reason {
 		case v1alpha1.ReasonPhaseStarted:
 			starts++
-		case v1alpha1.ReasonPhasePassed:
+		case v1alpha1.ReasonPhasePassed, v1alpha1.ReasonPhaseWaived, v1alpha1.ReasonPhaseSkipped:
 			passes++
+			if t.Attempt == 0 {
+				before++ // the site had not begun the phase
+			}
 		case v1alpha1.ReasonPhaseReopened:
 			if t.From == v1alpha1.SiteRegressed {
 				passes--
@@ -291,18 +300,15 @@ func storyStays(s step) string {
 	if folded > 0 {
 		return "" // not every start and pass is kept
 	}
-	all := records(s.after)
-	for _, r := range all {
-		again -= int(r.Attempt) - 1
-	}
-	passed := 0
-	for _, r := range all {
+	attempts, passed := 0, 0
+	for _, r := range records(s.after) {
+		attempts += int(r.Attempt)
 		if r.PassedAt != nil {
 			passed++
 		}
 	}
-	if starts != len(all) || passes != passed || again != 0 {
-		return fmt.Sprintf("%d starts and %d passes are told of %d phases, %d of them passed", starts, passes, len(all), passed)
+	if count := len(records(s.after)); starts+before != count || passes != passed || starts+again != attempts {
+		return fmt.Sprintf("%d starts, %d more attempts and %d passes are told of %d phases, %d of them passed, with %d attempts", starts, again, passes, count, passed, attempts)
 	}
 	return ""
 }

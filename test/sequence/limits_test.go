@@ -97,7 +97,7 @@ func withinFailures(s step) string {
 		return ""
 	}
 	has := func(sr *v1alpha1.SiteRollout) bool {
-		return sr.Status.State == v1alpha1.SiteRolledBack || slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return r.FailedAt != nil })
+		return sr.Status.State == v1alpha1.SiteRolledBack || slices.ContainsFunc(sr.Status.Phases, func(r v1alpha1.PhaseRecord) bool { return runs(r) && r.FailedAt != nil })
 	}
 	wave := planned(s.turn.rollout, s.after.Spec.Wave)
 	for name, limit := range map[string]*intstr.IntOrString{"": s.turn.rollout.Spec.MaxFailures, wave.Name: wave.MaxFailures} {

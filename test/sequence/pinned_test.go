@@ -65,6 +65,6 @@ func ofPinned() []scenario {
 				must(s.api.Delete(context.Background(), clone(r)))
 			}
 			s.restart("restarted") // a process that knows what was in them goes on by that
-		})),
+		}), decidesAt(70*minute, "anna", "", v1alpha1.DecisionSkip)),
 	}
 }

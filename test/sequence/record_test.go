@@ -83,7 +83,8 @@ func (s *step) chain() {
 		steps, passes := status.Transitions, 0
 		status.Transitions, status.Checkpoint = nil, nil
 		for i, t := range steps {
-			if t.Reason == v1alpha1.ReasonPhasePassed && passes < len(status.Phases) && status.Phases[passes].PassedAt != nil {
+			passed := t.Reason == v1alpha1.ReasonPhasePassed || t.Reason == v1alpha1.ReasonPhaseWaived || t.Reason == v1alpha1.ReasonPhaseSkipped
+			if passed && passes < len(status.Phases) && status.Phases[passes].PassedAt != nil {
 				phase := status.Phases[passes]
 				t.Phase, t.Attempt, t.Time, t.EvidenceDigest = phase.Name, phase.Attempt, *phase.PassedAt, record.Digest(phase.Evidence)
 				passes++

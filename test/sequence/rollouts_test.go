@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	rollouts     = flag.Int("rollouts", 100, "random rollouts to play; 10000 for the proof")
+	rollouts     = flag.Int("rollouts", 300, "random rollouts to play; 10000 for the proof")
 	rolloutsSeed = flag.Uint64("rollouts-seed", 1, "the seed from which random rollouts are drawn")
 )
 

@@ -16,7 +16,7 @@ const (
 
 // scenarios are all that are played. Each varies the plan that programme or trial describes.
 func scenarios() []scenario {
-	return slices.Concat(ofNumbers(), ofRestarts(), ofPlans(), ofMembers(), ofLimits(), ofBaselines(), ofGuardrails(), ofJudgements(), ofReferences(), ofControls(), ofWaves(), ofRankings(), ofFailures(), ofSustain(), ofHours(), ofRequests(), ofDates(), ofPinned())
+	return slices.Concat(ofNumbers(), ofRestarts(), ofPlans(), ofMembers(), ofLimits(), ofBaselines(), ofGuardrails(), ofJudgements(), ofReferences(), ofControls(), ofWaves(), ofRankings(), ofFailures(), ofSustain(), ofHours(), ofRequests(), ofDates(), ofPinned(), ofPeople())
 }
 
 // ofRestarts are about what a process knows that another has to find out.

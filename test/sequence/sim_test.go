@@ -20,49 +20,11 @@ import (
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
 	policies "github.com/crmops/rollout-operator/config/admission"
-	planning "github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/provider"
 )
 
 // began is when every simulation begins.
 var began = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-
-// turn is one reconcile while it runs.
-type turn struct {
-	request request
-	// rollout is the version of the rollout that the reconcile has read.
-	rollout *v1alpha1.CRMRollout
-	// sites are the sites that it has read, in the same way.
-	sites []v1alpha1.RolloutSite
-	// siteRollouts by site, kpis, gates and phases as well.
-	siteRollouts map[string]*v1alpha1.SiteRollout
-	kpis         []v1alpha1.KPI
-	gates        []v1alpha1.AcceptanceGate
-	phases       []v1alpha1.RolloutPhase
-}
-
-func (t *turn) reads(sr *v1alpha1.SiteRollout) {
-	if t.siteRollouts == nil {
-		t.siteRollouts = map[string]*v1alpha1.SiteRollout{}
-	}
-	t.siteRollouts[sr.Spec.Site] = sr
-}
-
-// siteIDs are the names by which the reconcile takes the source to know the sites.
-func (t *turn) siteIDs() map[string]string {
-	ids := make(map[string]string, len(t.sites))
-	for i := range t.sites {
-		ids[t.sites[i].Name] = planning.SiteID(&t.sites[i])
-	}
-	return ids
-}
-
-type turnKey struct{}
-
-func turnOf(ctx context.Context) *turn {
-	found, _ := ctx.Value(turnKey{}).(*turn)
-	return found
-}
 
 // sim is one simulation.
 type sim struct {
@@ -142,24 +104,7 @@ func (s *sim) boot(lag func(kind string) int) {
 	s.queue, s.timers, s.tries, s.running = nil, map[request]time.Time{}, map[request]int{}, nil
 	s.chaos.disarm()
 	c := fill(s.api, lag, s.chance)
-	reads := cachedClient{Client: s.api, cache: c, called: s.interleave, read: func(ctx context.Context, o any) {
-		switch found := o.(type) {
-		case *v1alpha1.CRMRollout:
-			turnOf(ctx).rollout = clone(found)
-		case *v1alpha1.RolloutSiteList:
-			turnOf(ctx).sites = slices.Clone(found.Items)
-		case *v1alpha1.SiteRolloutList:
-			for _, sr := range slices.Clone(found.Items) {
-				turnOf(ctx).reads(&sr)
-			}
-		case *v1alpha1.KPIList:
-			turnOf(ctx).kpis = slices.Clone(found.Items)
-		case *v1alpha1.AcceptanceGateList:
-			turnOf(ctx).gates = slices.Clone(found.Items)
-		case *v1alpha1.RolloutPhaseList:
-			turnOf(ctx).phases = slices.Clone(found.Items)
-		}
-	}}
+	reads := cachedClient{Client: s.api, cache: c, called: s.interleave, read: func(ctx context.Context, o any) { turnOf(ctx).read(o) }}
 	s.op = start(c, surroundings{client: reads, live: s.api, clock: processClock{s}, events: &recorder{s.said},
 		recorded: func(types.NamespacedName) { s.source.settle(false) }, captured: s.captured})
 	for _, kind := range kinds {
@@ -396,6 +341,8 @@ func (s *sim) wrote(ctx context.Context, c change) {
 		s.judge.change(s.scene(turnOf(ctx)), c)
 	case "ControllerRevision":
 		s.judge.pruned(s.scene(turnOf(ctx)), c)
+	case "RolloutDecision":
+		s.judge.decided(s.scene(turnOf(ctx)), c)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,8 +83,11 @@ func (s *story) change(at time.Time, c change) {
 	}
 }
 
-// answer tells that a request was answered.
+// answer tells that a request was answered, and what became of a decision.
 func (s *story) answer(at time.Time, c change) {
+	if d, ok := c.now.(*v1alpha1.RolloutDecision); ok && c.old != nil && effect(d) != effect(c.old.(*v1alpha1.RolloutDecision)) {
+		s.tell(at, d.Name, "", "", effect(d)+": "+meta.FindStatusCondition(d.Status.Conditions, v1alpha1.ConditionEffective).Message)
+	}
 	handled := func(o client.Object) string {
 		switch about := o.(type) {
 		case *v1alpha1.KPI:
