@@ -131,7 +131,9 @@ func (d *draws) breakPlan(when time.Duration) {
 		}
 	}))
 	d.edit(d.later(when, "mended"), "the plan is mended", replan(func(p *v1alpha1.CRMRolloutSpec) {
-		p.Phases = slices.DeleteFunc(p.Phases, func(r v1alpha1.LocalReference) bool { return r == unknown })
+		if p.Phases = slices.DeleteFunc(p.Phases, func(r v1alpha1.LocalReference) bool { return r == unknown }); len(p.Phases) == 0 {
+			p.Phases = refs(d.phases...) // the API server refuses a plan without phases
+		}
 		tidy(p)
 	}))
 }
