@@ -90,6 +90,7 @@ func reopen(known *v1alpha1.PhaseRecord, now time.Time) {
 		known.FirstPassedAt = known.PassedAt
 	}
 	known.ReopenedAt, known.PassedAt, known.Outcome, known.Evidence = stamp(now), nil, "", nil
+	known.FailedAt, known.Failure = nil, "" // of an attempt that failed and was waived
 }
 
 func recordTransition(status *v1alpha1.SiteRolloutStatus, from v1alpha1.SiteState, step Step, now time.Time) {

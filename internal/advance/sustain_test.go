@@ -86,6 +86,7 @@ func TestARegressionReopensAPhase(t *testing.T) {
 	status := completed(stateCompleted, 15)
 	baselines := []v1alpha1.Baseline{{KPI: "sales", Value: "48"}}
 	status.Phases[0].Baselines, status.Phases[0].Outcome = baselines, v1alpha1.PhaseWaived
+	status.Phases[0].FailedAt, status.Phases[0].Failure = stamp(1), v1alpha1.ReasonRejected // that was waived
 	story, last := live(advance.Input{Plan: p, Now: at(30), Evidence: measuring(values(30, 70))}, &status)
 	if diff := cmp.Diff([]string{"Regressed Regressed", "Waiting PhaseReopened"}, story); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)

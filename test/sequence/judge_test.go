@@ -236,6 +236,7 @@ func reopened(r v1alpha1.PhaseRecord, at *metav1.Time) v1alpha1.PhaseRecord {
 		r.FirstPassedAt = r.PassedAt
 	}
 	r.PassedAt, r.Outcome, r.Evidence, r.ReopenedAt = nil, "", nil, at
+	r.FailedAt, r.Failure = nil, ""
 	return r
 }
 
