@@ -185,7 +185,12 @@ func (s *stage) tellAgain(ctx context.Context, original crmv1.SiteRollout, name 
 	if err := s.client.Create(ctx, copied); err != nil {
 		return err
 	}
-	return s.patch(ctx, copied, map[string]any{"status": original.Status}, true)
+	told := *original.Status.DeepCopy()
+	told.ObservedGeneration = copied.Generation // else the manager would write every one of them when it starts
+	for i := range told.Conditions {
+		told.Conditions[i].ObservedGeneration = copied.Generation
+	}
+	return s.patch(ctx, copied, map[string]any{"status": told}, true)
 }
 
 // rest waits until nothing has been written for a while.
