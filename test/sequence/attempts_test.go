@@ -148,6 +148,7 @@ func attemptsCount(s step) string {
 		}
 		is := now[i]
 		switch grown := is.Attempt - was.Attempt; {
+		case grown == 0 && was.PassedAt != nil && is.ReopenedAt != nil && is.FailedAt == nil: // the failure of an attempt that was waived goes with what a regression reopens
 		case grown == 0 && was.FailedAt != nil && !was.FailedAt.Equal(is.FailedAt):
 			return fmt.Sprintf("the failure of attempt %d at %s is gone", was.Attempt, is.Name)
 		case grown == 0 && !was.StartedAt.Equal(&is.StartedAt):
