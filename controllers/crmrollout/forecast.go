@@ -3,6 +3,7 @@ package crmrollout
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ type outlook struct {
 func foresee(s snapshot, d decision) outlook {
 	facts := forecast.Facts{Plan: s.plan, Waves: d.Waves, Now: s.now}
 	for i := range d.sites {
-		site := forecast.Site{Name: d.sites[i].Name, Wave: d.sites[i].Wave}
+		site := forecast.Site{Name: d.sites[i].Name, Wave: d.sites[i].Wave, Own: d.sites[i].Plan}
 		if sr := s.existing[site.Name]; sr != nil {
 			site.Records = sr.Status.Phases
 		}
@@ -40,13 +41,16 @@ func foresee(s snapshot, d decision) outlook {
 // maxStatus is how large a status may become by its forecast, in bytes of JSON: 64 KiB, with a little room.
 const maxStatus = 60 << 10
 
-// fit keeps a status small: it leaves out the dates of the phases of waves, those first that are of the least use.
+// fit keeps a status small: it leaves out the differences of frozen plans, those of the oldest first, then the dates of the phases of waves, those first that are of the least use.
 func fit(st *v1alpha1.CRMRolloutStatus) {
-	if st.Forecast == nil {
-		return
-	}
 	surplus := size(st) - maxStatus
-	if surplus <= 0 {
+	for i := len(st.Revisions) - 1; i >= 0 && surplus > 0; i-- {
+		if all := st.Revisions[i].Changes; len(all) > 1 {
+			st.Revisions[i].Changes = []string{fmt.Sprintf("%d differences, for which there is no room here", len(all))}
+			surplus -= size(all) - size(st.Revisions[i].Changes)
+		}
+	}
+	if surplus <= 0 || st.Forecast == nil {
 		return
 	}
 	st.Forecast = st.Forecast.DeepCopy()

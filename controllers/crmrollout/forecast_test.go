@@ -75,6 +75,34 @@ func told(f *v1alpha1.Forecast) string {
 	return strings.Join(waves, " ")
 }
 
+// manyRevisions are as many frozen plans as a status shows, with as many differences, which are as long as can be.
+func manyRevisions() []v1alpha1.RevisionStatus {
+	all := []v1alpha1.RevisionStatus{{Name: "now"}}
+	for i := 1; i < mostRevisions; i++ {
+		st := v1alpha1.RevisionStatus{Name: fmt.Sprint("plan-", i)}
+		for range mostChanges {
+			st.Changes = append(st.Changes, strings.Repeat("x", maxChange))
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+func TestDifferencesOfTheOldestPlansAreLeftOutFirst(t *testing.T) {
+	st := v1alpha1.CRMRolloutStatus{Revisions: manyRevisions(), Mistakes: []string{strings.Repeat("m", 20<<10)}}
+	fit(&st)
+	if size(st) > maxStatus {
+		t.Errorf("%d bytes", size(st))
+	}
+	var shown []int
+	for _, r := range st.Revisions {
+		shown = append(shown, len(r.Changes))
+	}
+	if diff := cmp.Diff([]int{0, 10, 10, 10, 10, 10, 10, 10, 1, 1}, shown); diff != "" {
+		t.Errorf("differences of each plan (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheLargestStatusStaysSmall(t *testing.T) {
 	for name, tc := range map[string]struct {
 		waves, phases, ended, running int
@@ -89,6 +117,9 @@ func TestTheLargestStatusStaysSmall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, d := large(tc.waves, tc.phases, tc.ended, tc.running)
 			st := v1alpha1.CRMRolloutStatus{Waves: waveStatuses(s, d, count(s, d), nil), Forecast: d.outlook.forecast}
+			if name == "all of them run" { // and were told many plans
+				st.Revisions = manyRevisions()
+			}
 			whole := size(st)
 			fit(&st)
 			if got := size(st); got > 64<<10 {

@@ -184,12 +184,24 @@ func (r *Reconciler) create(ctx context.Context, s *snapshot, number int64) (*ap
 	}
 	if err := r.Client.Create(ctx, created); err != nil {
 		if apierrors.IsAlreadyExists(err) {
-			// It belongs to a rollout of the same name that is being deleted, and goes with that.
-			return nil, apierrors.NewConflict(appsv1.Resource("controllerrevisions"), created.Name, err)
+			err = r.taken(ctx, s, err)
 		}
 		return nil, fmt.Errorf("freeze the plan as %s: %w", created.Name, err)
 	}
 	return created, nil
+}
+
+// taken says what to do when there is a ControllerRevision of the name already that is none of the rollout's plans: one of a rollout of the same name that is being deleted goes with that, and
+// another one does not go by itself.
+func (r *Reconciler) taken(ctx context.Context, s *snapshot, cause error) error {
+	var found appsv1.ControllerRevision
+	if err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.rollout.Namespace, Name: s.revisions.current}, &found); err != nil {
+		return err
+	}
+	if owner := metav1.GetControllerOfNoCopy(&found); owner != nil && owner.UID != s.rollout.UID {
+		return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), found.Name, cause)
+	}
+	return fmt.Errorf("another ControllerRevision has the name; delete it, or give it the label %s=%s: %w", v1alpha1.LabelRollout, s.rollout.Name, cause)
 }
 
 // tellOfPlan says that the plan was frozen, and what is not in it as it was in the one before.
@@ -210,6 +222,7 @@ func (r *Reconciler) prune(ctx context.Context, unused []*appsv1.ControllerRevis
 		if err := r.Client.Delete(ctx, revision, client.Preconditions{UID: &revision.UID}); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete frozen plan %s: %w", revision.Name, err)
 		}
+		r.Revisions.Forget(client.ObjectKeyFromObject(revision))
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // askAgain is how soon a rollout looks again whether all of its sites were looked at for a request. Most have been by the first time.
-const askAgain = 200 * time.Millisecond
+const askAgain = time.Second
 
 // answered reports whether all sites of a rollout were looked at for the request that it carries; also when that was told before, or there is none.
 func (r *Reconciler) answered(s snapshot) bool {

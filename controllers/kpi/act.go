@@ -24,6 +24,8 @@ type outcome struct {
 	problem     problem
 	// unanswered is true when the source failed for a site, not because the site cannot be asked for.
 	unanswered bool
+	// besides is true when the problem is that of another view than the KPI's own.
+	besides bool
 	// mistaken is true when the KPI could not be measured as it is, but only as it was when plans were frozen.
 	mistaken bool
 }
@@ -83,7 +85,7 @@ func (r *Reconciler) measure(ctx context.Context, s snapshot) (outcome, error) {
 		case i == 0:
 			own = done
 		case own.problem.reason == "" && done.problem.reason != "":
-			own.problem = problem{done.problem.reason, v.belongs() + ": " + done.problem.message}
+			own.problem, own.besides = problem{done.problem.reason, v.belongs() + ": " + done.problem.message}, true
 		}
 	}
 	if err := ctx.Err(); err != nil {

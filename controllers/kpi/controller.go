@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -60,6 +61,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.KPI{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, request.Changed()))).
 		Watches(&v1alpha1.AcceptanceGate{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&appsv1.ControllerRevision{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(comesOrGoes())).
 		WatchesRawSource(source.Channel(asked, &handler.EnqueueRequestForObject{})).
 		Watches(&v1alpha1.MetricProvider{}, handler.EnqueueRequestsFromMapFunc(r.askedOf), builder.WithPredicates(readyChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentMeasurements}).
@@ -76,7 +78,18 @@ func readyChanged() predicate.Predicate {
 	}}
 }
 
-// ofNamespace asks for all KPIs of a namespace: a gate may ask for one over another window.
+// comesOrGoes lets through frozen plans that come, go or are taken over: what is in one never changes.
+func comesOrGoes() predicate.Predicate {
+	owner := func(o client.Object) types.UID {
+		if ref := metav1.GetControllerOfNoCopy(o); ref != nil {
+			return ref.UID
+		}
+		return ""
+	}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return owner(e.ObjectOld) != owner(e.ObjectNew) }}
+}
+
+// ofNamespace asks for all KPIs of a namespace: a gate may ask for one over another window, and a frozen plan for one as it was.
 func (r *Reconciler) ofNamespace(ctx context.Context, changed client.Object) []reconcile.Request {
 	return r.list(ctx, changed.GetNamespace(), func(*v1alpha1.KPI) bool { return true })
 }

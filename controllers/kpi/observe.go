@@ -189,7 +189,7 @@ func (s *snapshot) hurry(lastTried time.Time, handled string) {
 
 // withoutSource reports whether there was no source to ask.
 func (o outcome) withoutSource() bool {
-	return o.problem.reason == v1alpha1.ReasonProviderNotReady || o.problem.reason == v1alpha1.ReasonReferenceNotFound
+	return !o.besides && (o.problem.reason == v1alpha1.ReasonProviderNotReady || o.problem.reason == v1alpha1.ReasonReferenceNotFound)
 }
 
 // asks returns the key of the provider that the KPI names.

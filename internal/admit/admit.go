@@ -70,26 +70,34 @@ func SiteOf(live plan.Plan, ahead, attempt *plan.Plan, sr *v1alpha1.SiteRollout)
 	}
 	if r := plan.Running(sr.Status.Phases); r != nil {
 		site.Running, site.Attempt, site.Failed = true, r.Attempt, r.FailedAt != nil
-		site.Admitted = site.admitted(r.Name, sr.Spec)
-		site.Aborts = attempt != nil && attempt.Has(r.Name) && attempt.Phases[attempt.IndexOf(r.Name)].Aborts(*r)
+		site.Admitted = site.admitted(r.Name, sr.Spec, nil)
+		by := live // also of an attempt whose plan nobody has any more: that must not let the others start
+		if attempt != nil && attempt.Has(r.Name) {
+			by = *attempt
+		}
+		site.Aborts = by.Has(r.Name) && by.Phases[by.IndexOf(r.Name)].Aborts(*r)
 		return site
 	}
 	if site.Next == len(own.Phases) {
 		return site
 	}
 	phase := own.Phases[site.Next]
-	if r := plan.RecordOf(sr.Status.Phases, phase.Name); r != nil {
+	r := plan.RecordOf(sr.Status.Phases, phase.Name)
+	if r != nil {
 		site.Failed = r.FailedAt != nil || r.RolledBackAt != nil
 		let := sr.Status.State == v1alpha1.SiteWaiting && sr.Status.CurrentPhase == phase.Name
 		site.RolledBack, site.Attempt = r.RolledBackAt != nil && !let, r.Attempt+1
 	}
-	site.Admitted = site.admitted(phase.Name, sr.Spec)
+	site.Admitted = site.admitted(phase.Name, sr.Spec, r)
 	return site
 }
 
 // admitted reports whether a site has an admission to a phase. Only one to that very phase and attempt counts: the plan may have gained a phase in front of the one that the site was admitted
-// to, and nobody has given it a place for that.
-func (s Site) admitted(phase string, spec v1alpha1.SiteRolloutSpec) bool {
+// to, and nobody has given it a place for that. What a regression has reopened needs an admission from after that: a skipped phase may have one that was never used.
+func (s Site) admitted(phase string, spec v1alpha1.SiteRolloutSpec, r *v1alpha1.PhaseRecord) bool {
+	if r != nil && r.ReopenedAt != nil && (spec.AdmittedAt == nil || spec.AdmittedAt.Before(r.ReopenedAt)) {
+		return false
+	}
 	return phase == spec.AdmittedThrough && s.Attempt == max(1, spec.AdmittedAttempt)
 }
 

@@ -2,6 +2,7 @@ package admit_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,6 +68,31 @@ func TestWhatAdmissionKnowsOfAFailure(t *testing.T) {
 			got := admit.SiteOf(p, nil, &p, sr)
 			if diff := cmp.Diff(tc.want, known{got.Admitted, got.Running, got.Failed, got.RolledBack, got.Aborts}); diff != "" || got.Attempt != tc.attempt {
 				t.Errorf("attempt %d, want %d (-want +got):\n%s", got.Attempt, tc.attempt, diff)
+			}
+		})
+	}
+}
+
+// A skipped phase has no attempt, so an admission that was never used is to the attempt that a regression lets it begin.
+func TestAnAdmissionFromBeforeARegressionIsNone(t *testing.T) {
+	reopened := metav1.NewTime(monday)
+	for name, tc := range map[string]struct {
+		admitted time.Time
+		want     bool
+	}{
+		"from before it":         {monday.Add(-time.Hour), false},
+		"of the same second":     {monday, true},
+		"from after it":          {monday.Add(time.Hour), true},
+		"nobody knows from when": {time.Time{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sr := told(v1alpha1.SiteWaiting, v1alpha1.PhaseRecord{ReopenedAt: &reopened, FirstPassedAt: &reopened})
+			if !tc.admitted.IsZero() {
+				at := metav1.NewTime(tc.admitted)
+				sr.Spec.AdmittedAt = &at
+			}
+			if got := admit.SiteOf(threePhases("w"), nil, nil, sr).Admitted; got != tc.want {
+				t.Errorf("admitted: %t, want %t", got, tc.want)
 			}
 		})
 	}

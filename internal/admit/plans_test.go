@@ -334,12 +334,13 @@ func TestAnAttemptAbortsByThePlanThatItBeganWith(t *testing.T) {
 		revision  string
 		want      bool
 	}{
-		"the plan that it began with says so":   {aborting("a b"), steps("a b"), "old", true},
-		"only the edited one says so":           {steps("a b"), aborting("a b"), "old", false},
-		"the phase is gone from the edited one": {aborting("a b"), steps("b"), "old", true},
-		"the plan is lost":                      {aborting("a b"), aborting("a b"), "gone", false},
-		"it began before plans were frozen":     {steps("a b"), aborting("a b"), "", true},
-		"it began so, and the phase is gone":    {aborting("a b"), steps("b"), "", false},
+		"the plan that it began with says so":           {aborting("a b"), steps("a b"), "old", true},
+		"only the edited one says so":                   {steps("a b"), aborting("a b"), "old", false},
+		"the phase is gone from the edited one":         {aborting("a b"), steps("b"), "old", true},
+		"the plan is lost, and the one of now says so":  {aborting("a b"), aborting("a b"), "gone", true},
+		"the plan is lost, and the one of now does not": {aborting("a b"), steps("a b"), "gone", false},
+		"it began before plans were frozen":             {steps("a b"), aborting("a b"), "", true},
+		"it began so, and the phase is gone":            {aborting("a b"), steps("b"), "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plans := &admit.Plans{Live: plan.Plan{Phases: tc.live}, Frozen: func(revision string) ([]plan.Phase, bool) { return tc.old, revision == "old" }}

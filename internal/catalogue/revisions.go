@@ -133,6 +133,13 @@ func (r *Revisions) Remember(revision *appsv1.ControllerRevision) (*Frozen, erro
 	return frozen, nil
 }
 
+// Forget drops a frozen plan that was deleted.
+func (r *Revisions) Forget(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, key)
+}
+
 // In returns every frozen plan of the rollouts of a namespace that the cache shows, and forgets those that it does not show any more.
 func (r *Revisions) In(ctx context.Context, namespace string) ([]*Frozen, error) {
 	var list appsv1.ControllerRevisionList

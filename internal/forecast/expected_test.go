@@ -33,6 +33,33 @@ func ends(f *v1alpha1.Forecast) string {
 	return strings.Join(lines, ", ")
 }
 
+func TestNothingIsExpectedOfAPhaseThatASiteWillNeverDo(t *testing.T) {
+	keeps := func(s forecast.Site, phases ...string) forecast.Site {
+		s.Own = &plan.Plan{}
+		for _, name := range phases {
+			s.Own.Phases = append(s.Own.Phases, plan.Phase{Name: name})
+		}
+		return s
+	}
+	for name, tc := range map[string]struct {
+		facts forecast.Facts
+		want  string
+	}{
+		"it has completed by a plan without the last phase":    {one(keeps(site("a", "pilot", ran("prepare", 2, 8)), "prepare")), "pilot over over"},
+		"while it is in the phase before, that is not counted": {one(keeps(site("a", "pilot", ran("prepare", 2, 0)), "prepare")), "pilot 12 32"},
+		"it has not begun, and takes the plan of now":          {one(keeps(site("a", "pilot"), "prepare")), "pilot 15 35"},
+		"its plan has them all":                                {one(keeps(site("a", "pilot", ran("prepare", 2, 8)), "prepare", "live")), "pilot over 25"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.facts.Now = day0.Add(time.Duration(5 * 24 * float64(time.Hour)))
+			f, _ := forecast.Of(tc.facts)
+			if diff := cmp.Diff(tc.want, ends(f)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestThePaceSoFar(t *testing.T) {
 	skipped := v1alpha1.PhaseRecord{Name: "prepare", StartedAt: *stamp(5), PassedAt: stamp(5), Outcome: v1alpha1.PhaseSkipped}
 	retried := ran("prepare", 20, 30)

@@ -36,6 +36,8 @@ type Site struct {
 	Wave string
 	// Records of the phases that it has begun.
 	Records []v1alpha1.PhaseRecord
+	// Own is the plan by which the site goes on; nil for the plan of the rollout.
+	Own *plan.Plan
 }
 
 // Of makes a forecast, nil when nothing is planned and no site has begun, and says when a planned date can make something late that is not late now; zero for never.

@@ -44,6 +44,7 @@ func see(f Facts) *look {
 		mine := all[i*len(phases) : (i+1)*len(phases)]
 		l.stretches = append(l.stretches, mine)
 		l.seeRecords(i, phases)
+		l.passOver(i)
 		if w, in := l.index[f.Sites[i].Wave]; in {
 			l.members[w] = append(l.members[w], i)
 		}
@@ -67,6 +68,22 @@ func (l *look) seeRecords(site int, phases map[string]int) {
 		}
 		s.skipped = record.Outcome == v1alpha1.PhaseSkipped || record.Attempt == 0
 		s.runs = !s.passed && record.Runs()
+	}
+}
+
+// passOver takes the phases that a site will never do, because it keeps a plan without them, as passed together with what comes before them, once that is passed.
+func (l *look) passOver(site int) {
+	own := l.Sites[site].Own
+	if own == nil || len(l.Sites[site].Records) == 0 {
+		return
+	}
+	before := stretch{passed: true, end: plan.FirstStartedAt(l.Sites[site].Records[0]).Sub(l.Now)}
+	for i := range l.Plan.Phases {
+		s := &l.stretches[site][i]
+		if !s.began && before.passed && !own.Has(l.Plan.Phases[i].Name) {
+			*s = stretch{began: true, passed: true, skipped: true, start: before.end, end: before.end}
+		}
+		before = *s
 	}
 }
 

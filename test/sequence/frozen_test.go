@@ -129,7 +129,9 @@ func firstLeft(phases []string, sr *v1alpha1.SiteRollout) string {
 func admittedTo(sr *v1alpha1.SiteRollout, phase string) bool {
 	attempt := int32(1)
 	if r := recordOf(sr, phase); r != nil {
-		attempt = r.Attempt + 1
+		if attempt = r.Attempt + 1; r.ReopenedAt != nil && (sr.Spec.AdmittedAt == nil || sr.Spec.AdmittedAt.Before(r.ReopenedAt)) {
+			return false
+		}
 	}
 	return phase != "" && sr.Spec.AdmittedThrough == phase && max(1, sr.Spec.AdmittedAttempt) == attempt
 }

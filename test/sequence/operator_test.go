@@ -154,6 +154,7 @@ var watches = []watch{
 	{"AcceptanceGate", respecified, ofMoves, every("SiteRollout")},
 	{"KPI", respecified, ofMoves, every("SiteRollout")},
 	{"ControllerRevision", never, ofMoves, sitesOfFrozen},
+	{"ControllerRevision", never, ofKPIs, every("KPI")},
 	{"RolloutDecision", always, ofDecisions, itself},
 	{"SiteRollout", toldOfMore, ofDecisions, decisionsAbout},
 	{"CRMRollout", respecified, ofDecisions, openDecisions},
