@@ -55,7 +55,11 @@ func staysOut(s step) string {
 	if s.before == nil || s.after == nil || s.before.Status.State != v1alpha1.SiteRolledBack || s.after.Status.State == v1alpha1.SiteRolledBack {
 		return ""
 	}
+	lost := !slices.Contains(s.own(s.after), s.before.Status.CurrentPhase)
 	for _, t := range s.told() {
+		if t.Reason == v1alpha1.ReasonAllPhasesPassed && lost { // its plan has lost the phase that it stays out of
+			return ""
+		}
 		if decides(t.Deciders, v1alpha1.DecisionRetry) || decides(t.Deciders, v1alpha1.DecisionSkip) || t.Reason == v1alpha1.ReasonPhaseAdded {
 			return ""
 		}
