@@ -102,7 +102,8 @@ func withinFailures(s step) string {
 	wave := planned(s.turn.rollout, s.after.Spec.Wave)
 	for name, limit := range map[string]*intstr.IntOrString{"": s.turn.rollout.Spec.MaxFailures, wave.Name: wave.MaxFailures} {
 		seen, there := in(s.read(), name), in(s.siteRollouts, name)
-		if failed := number(there, has); float64(failed) > of(limit, len(there)) && float64(number(seen, has)) > of(limit, len(seen)) {
+		known := len(s.members(name)) // those too that are about to join
+		if failed := number(there, has); float64(failed) > of(limit, max(known, len(there))) && float64(number(seen, has)) > of(limit, max(known, len(seen))) {
 			return fmt.Sprintf("%d sites are failed, %s allowed", failed, limit)
 		}
 	}
