@@ -41,9 +41,6 @@ import (
 	"github.com/crmops/rollout-operator/internal/request"
 )
 
-// writers is how many SiteRollouts a rollout writes at a time. The API server answers a write in milliseconds, most of which are spent waiting for its disk.
-const writers = 16
-
 // stopTimeout is how long running reconciles may take to end. It is shorter than the grace period of a Pod.
 const stopTimeout = 20 * time.Second
 
@@ -174,7 +171,7 @@ func addControllers(mgr ctrl.Manager, guard *provider.Guard) error {
 		&definition.Reconciler{Client: mgr.GetClient(), Clock: wall, Kind: definition.Sites},
 		&rolloutcalendar.Reconciler{Client: mgr.GetClient(), Clock: wall},
 		&siterollout.Reconciler{Client: mgr.GetClient(), Revisions: revisions, Policy: policy, Store: store, Captures: captures, Budget: budget, Answers: answers, Events: recorder, Clock: wall},
-		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Revisions: revisions, Writers: writers, Measurements: store, Budget: budget, Answers: answers, Events: recorder, Clock: wall},
+		&crmrollout.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Revisions: revisions, Measurements: store, Budget: budget, Answers: answers, Events: recorder, Clock: wall},
 	}
 	for _, c := range controllers {
 		if err := c.SetupWithManager(mgr); err != nil {

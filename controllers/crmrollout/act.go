@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,29 +33,17 @@ func (r *Reconciler) act(ctx context.Context, s *snapshot, d decision) error {
 		return r.prune(ctx, s.unused())
 	}
 	return errors.Join(
-		each(r.Writers, d.Members.Leave, func(site string) error { return r.leave(ctx, *s, site) }),
-		each(r.Writers, changes, func(c change) error { return r.update(ctx, *s, c) }),
-		each(r.Writers, joins, func(c change) error { return r.join(ctx, *s, c) }))
+		each(d.Members.Leave, func(site string) error { return r.leave(ctx, *s, site) }),
+		each(changes, func(c change) error { return r.update(ctx, *s, c) }),
+		each(joins, func(c change) error { return r.join(ctx, *s, c) }))
 }
 
-// each does something for every one of some things, several at a time, and returns all failures.
-func each[T any](atATime int, things []T, do func(T) error) error {
-	failures := make([]error, len(things))
-	if atATime <= 1 {
-		for i, thing := range things {
-			failures[i] = do(thing)
-		}
-		return errors.Join(failures...)
+// each does something for every one of some things, and returns all failures.
+func each[T any](things []T, do func(T) error) error {
+	failures := make([]error, 0, len(things))
+	for _, thing := range things {
+		failures = append(failures, do(thing))
 	}
-	var group errgroup.Group
-	group.SetLimit(atATime)
-	for i, thing := range things {
-		group.Go(func() error {
-			failures[i] = do(thing)
-			return nil
-		})
-	}
-	_ = group.Wait() // the failures are all there
 	return errors.Join(failures...)
 }
 

@@ -49,8 +49,6 @@ type Reconciler struct {
 	Budget *measure.RefreshBudget
 	// Answers tells for which requests sites were looked at.
 	Answers *request.Answers
-	// Writers is how many SiteRollouts are written at a time, so that a wave of thousands is not admitted one answer after the other; 0 stands for one.
-	Writers int
 	// Events tells people when a plan becomes invalid, a wave opens and a rollout completes.
 	Events events.EventRecorder
 	// Clock tells the time of admissions.

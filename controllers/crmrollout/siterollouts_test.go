@@ -2,7 +2,6 @@ package crmrollout
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -118,14 +117,6 @@ func TestAnOrphanedStoryIsAdopted(t *testing.T) {
 }
 
 func TestARefusedWriteIsToldAndKeepsNoOtherSiteBack(t *testing.T) {
-	for _, writers := range []int{0, 8} {
-		t.Run(fmt.Sprintf("%d at a time", writers), func(t *testing.T) { refuseBerlin(t, writers) })
-	}
-}
-
-// refuseBerlin has the API server refuse the SiteRollout of berlin, which comes before hq.
-func refuseBerlin(t *testing.T, writers int) {
-	t.Helper()
 	refusal := apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("siterollouts").GroupResource(), "r.berlin", nil)
 	r, c := programme(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
 		if o.GetName() == "r.berlin" {
@@ -133,7 +124,6 @@ func refuseBerlin(t *testing.T, writers int) {
 		}
 		return c.Create(ctx, o, options...)
 	}})
-	r.Writers = writers
 	if err := look(t, r); !apierrors.IsForbidden(err) {
 		t.Errorf("error %v, want the refusal, so that it is tried again", err)
 	}

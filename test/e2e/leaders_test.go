@@ -24,7 +24,7 @@ const (
 	takeovers = 6
 	// momentsWithin is the greatest number of writes after which the leader is paused, and resumed.
 	momentsWithin = 40
-	leadersSites  = 100
+	leadersSites  = 160
 	leadersPilots = 8
 	leadersLimit  = 6
 )

@@ -82,7 +82,11 @@ func withinLimits(s step) string {
 	if count, most := number(s.siteRollouts, s.flies), allowed(s.turn.rollout.Spec.MaxConcurrent, ""); count > most {
 		return fmt.Sprintf("%d sites in flight, %d allowed", count, most)
 	}
-	if count, most := number(in(s.siteRollouts, wave.Name), s.flies), allowed(wave.MaxConcurrent, wave.Name); count > most {
+	members := s.members(wave.Name)
+	counts := func(sr *v1alpha1.SiteRollout) bool { // a site that has begun and left the wave gives its place free, also before that is written
+		return s.flies(sr) && (len(records(sr)) == 0 || slices.Contains(members, sr.Spec.Site))
+	}
+	if count, most := number(in(s.siteRollouts, wave.Name), counts), allowed(wave.MaxConcurrent, wave.Name); count > most {
 		return fmt.Sprintf("%d sites of wave %s in flight, %d allowed", count, wave.Name, most)
 	}
 	return ""
