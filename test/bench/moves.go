@@ -44,9 +44,6 @@ func measureMoves(ctx context.Context, p programme) (moves, error) {
 		if err := s.join(ctx); err != nil {
 			return err
 		}
-		if err := s.rest(ctx); err != nil { // what is still written about declared objects is none of the moves
-			return err
-		}
 		say("%d sites: going through %d phases", all.sites, all.phases)
 		before, err := s.sample(ctx)
 		if err != nil {
