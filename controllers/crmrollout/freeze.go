@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
-	"github.com/crmops/rollout-operator/internal/admit"
 	"github.com/crmops/rollout-operator/internal/plan"
 	"github.com/crmops/rollout-operator/internal/status"
 )
@@ -42,38 +42,14 @@ func (r *Reconciler) observeRevisions(ctx context.Context, s *snapshot) error {
 		s.revisions.definitions = plan.Freeze(s.rollout, s.objects)
 		s.revisions.current = s.revisions.definitions.RevisionName(s.rollout.Name)
 	}
-	frozen := map[string][]plan.Phase{}
-	for name := range revisionsIn(s.existing, s.rollout.Spec.Adopt) {
-		found, err := r.Revisions.Get(ctx, s.rollout, name)
-		if err != nil {
-			return err
-		}
-		if found != nil {
-			frozen[name] = found.Phases
-		}
-	}
-	s.plans = &admit.Plans{Live: s.plan, Adopt: s.rollout.Spec.Adopt, Frozen: func(revision string) ([]plan.Phase, bool) {
-		phases, found := frozen[revision]
-		return phases, found
-	}}
-	return nil
+	s.plans, err = r.Revisions.Plans(ctx, s.rollout, s.plan, slices.Collect(maps.Values(s.existing))...)
+	return err
 }
 
 func sortRevisions(all []*appsv1.ControllerRevision) {
 	slices.SortFunc(all, func(a, b *appsv1.ControllerRevision) int {
 		return cmp.Or(-cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Name, b.Name))
 	})
-}
-
-// revisionsIn are the revisions that matter for sites, each one once.
-func revisionsIn(existing map[string]*v1alpha1.SiteRollout, adopt v1alpha1.AdoptPolicy) map[string]bool {
-	names := map[string]bool{}
-	for _, sr := range existing {
-		for _, name := range admit.Revisions(sr, adopt) {
-			names[name] = true
-		}
-	}
-	return names
 }
 
 // frozen reports whether the plan as it is now has been frozen, and is the newest.

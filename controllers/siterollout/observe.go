@@ -93,21 +93,8 @@ func (r *Reconciler) observePlans(ctx context.Context, s *snapshot) error {
 		return err
 	}
 	s.plan = plan.Resolve(s.rollout, objects)
-	frozen := map[string][]plan.Phase{}
-	for _, name := range admit.Revisions(s.object, s.rollout.Spec.Adopt) {
-		found, err := r.Revisions.Get(ctx, s.rollout, name)
-		if err != nil {
-			return err
-		}
-		if found != nil {
-			frozen[name] = found.Phases
-		}
-	}
-	s.plans = &admit.Plans{Live: s.plan, Adopt: s.rollout.Spec.Adopt, Frozen: func(revision string) ([]plan.Phase, bool) {
-		phases, found := frozen[revision]
-		return phases, found
-	}}
-	return nil
+	s.plans, err = r.Revisions.Plans(ctx, s.rollout, s.plan, s.object)
+	return err
 }
 
 // with returns the site with another status.

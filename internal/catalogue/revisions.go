@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crmops/rollout-operator/api/v1alpha1"
+	"github.com/crmops/rollout-operator/internal/admit"
 	"github.com/crmops/rollout-operator/internal/plan"
 )
 
@@ -101,6 +102,30 @@ func (r *Revisions) Get(ctx context.Context, rollout *v1alpha1.CRMRollout, name 
 		}
 	}
 	return nil, nil
+}
+
+// Plans returns the plans that some sites of a rollout are on, beside the plan as the objects are now.
+func (r *Revisions) Plans(ctx context.Context, rollout *v1alpha1.CRMRollout, live plan.Plan, sites ...*v1alpha1.SiteRollout) (*admit.Plans, error) {
+	frozen, seen := map[string][]plan.Phase{}, map[string]bool{}
+	for _, sr := range sites {
+		for _, name := range admit.Revisions(sr, rollout.Spec.Adopt) {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			found, err := r.Get(ctx, rollout, name)
+			if err != nil {
+				return nil, err
+			}
+			if found != nil {
+				frozen[name] = found.Phases
+			}
+		}
+	}
+	return &admit.Plans{Live: live, Adopt: rollout.Spec.Adopt, Frozen: func(revision string) ([]plan.Phase, bool) {
+		phases, found := frozen[revision]
+		return phases, found
+	}}, nil
 }
 
 // remembered returns what is known of a frozen plan, unless it is one of another rollout: one that was deleted may have had the same name and the same plan.
