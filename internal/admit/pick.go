@@ -12,14 +12,13 @@ import (
 // is left to nobody. A site that began elsewhere is not picked any more.
 func (h *hall) pick(w plan.Wave, selected []*v1alpha1.RolloutSite) (left []*v1alpha1.RolloutSite) {
 	var members, candidates []*v1alpha1.RolloutSite
-	started, fixed := false, 0
+	fixed := 0
 	for _, site := range selected {
 		sr := h.Existing[site.Name]
 		mine := sr != nil && sr.Spec.Wave == w.Name
 		switch {
 		case mine && begun(sr):
 			h.seats[site.Name] = seat{wave: w.Name, rank: rankOf(sr)}
-			started = started || sr.Spec.Rank != nil
 			fixed++
 		case begun(sr):
 			left = append(left, site)
@@ -30,10 +29,10 @@ func (h *hall) pick(w plan.Wave, selected []*v1alpha1.RolloutSite) (left []*v1al
 		}
 	}
 	free := max(0, w.Pick-fixed)
-	switch made := h.made(w, selected); {
-	case !made:
+	switch {
+	case !h.made(w):
 		return append(left, h.pickFirst(w, members, candidates, free)...)
-	case started:
+	case h.placed(w, begun): // as long as one that has begun is in the wave, places stay as they are
 		for _, site := range members {
 			h.seats[site.Name] = seat{wave: w.Name, rank: rankOf(h.Existing[site.Name])}
 		}

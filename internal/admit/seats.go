@@ -113,18 +113,29 @@ func (h *hall) take(w plan.Wave) {
 	h.left = others
 }
 
-// made reports whether the sites of a wave have been ranked: it was written down, or can be seen from a site that has been admitted since.
-func (h *hall) made(w plan.Wave, selected []*v1alpha1.RolloutSite) bool {
+// made reports whether the sites of a wave have been ranked: it was written down, or can be seen from a site that has been admitted since, or has begun. What is only seen counts for those
+// who have not begun once it is written down, as if it had just been made.
+func (h *hall) made(w plan.Wave) bool {
 	ranking, made := h.Rankings[w.Name]
-	for _, site := range selected {
-		if sr := h.Existing[site.Name]; !made && sr != nil && sr.Spec.Wave == w.Name && sr.Spec.Rank != nil && (sr.Spec.AdmittedThrough != "" || begun(sr)) {
-			made, ranking = true, Ranking{At: h.Now}
-		}
+	if !made && h.placed(w, func(sr *v1alpha1.SiteRollout) bool { return sr.Spec.AdmittedThrough != "" || begun(sr) }) {
+		made, ranking = true, Ranking{At: h.Now}
+		h.answer.Unranked[w.Name] = ""
 	}
 	if made {
 		h.answer.Rankings[w.Name] = ranking
 	}
 	return made
+}
+
+// placed reports whether a wave has a site with a place in its ranking of which something is true. One that leaves the wave counts until that is written: what rests on its leaving comes
+// after it.
+func (h *hall) placed(w plan.Wave, is func(*v1alpha1.SiteRollout) bool) bool {
+	for _, sr := range h.Existing {
+		if sr.Spec.Wave == w.Name && sr.Spec.Rank != nil && is(sr) {
+			return true
+		}
+	}
+	return false
 }
 
 // rankAll seats every selected site, in the order of the ranking where it has been made. Sites that have begun, or that join later, have no place.
@@ -136,7 +147,7 @@ func (h *hall) rankAll(w plan.Wave, selected []*v1alpha1.RolloutSite) {
 		}
 		h.seats[site.Name] = at
 	}
-	if h.made(w, selected) {
+	if h.made(w) {
 		return
 	}
 	fresh := slices.DeleteFunc(slices.Clone(selected), func(site *v1alpha1.RolloutSite) bool { return begun(h.Existing[site.Name]) })

@@ -162,6 +162,11 @@ func TestAWavePicksTheBestAndLeavesTheOthersToTheNext(t *testing.T) {
 	delete(m.sites, "b")
 	m.look()
 	m.expect(t, "one has begun, so the place stays free", "a rest", "c pilot 2", "e rest", "f rest")
+	delete(m.sites, "c")
+	m.look()
+	m.expect(t, "it counts until it is out of the wave, which may be refused", "a rest", "c ", "e rest", "f rest")
+	m.look()
+	m.expect(t, "nobody in the wave has begun any more, so the next best take the places", "a pilot 4", "c ", "e pilot 5", "f rest")
 }
 
 func TestNobodyIsInAWaveBeforeThePicking(t *testing.T) {
@@ -221,10 +226,36 @@ func TestARankingThatWasNotWrittenDownIsMadeAnew(t *testing.T) {
 	m.rankings = nil // a status that was lost
 	m.existing["a"].Spec.AdmittedThrough = "assess"
 	m.declare("b", 100)
-	if got := m.look(); len(got.Unranked) > 0 || got.Rankings["pilot"].At.IsZero() {
+	if got := m.look(); !noted(got) {
 		t.Errorf("a site has been admitted by the ranking, so it was made: %+v", got)
 	}
+	if got := m.look(); len(got.Unranked) > 0 {
+		t.Errorf("it has been written down, and yet sites wait for it: %+v", got)
+	}
 	m.expect(t, "it stays", "a pilot 1", "b rest", "c pilot 2")
+}
+
+// noted reports whether the ranking of the pilot is to be written down, and keeps sites from beginning until it is.
+func noted(got admit.Seating) bool {
+	pending, waits := got.Unranked["pilot"]
+	return waits && pending == "" && !got.Rankings["pilot"].At.IsZero()
+}
+
+func TestASiteThatBeganAndLeavesShowsThatItsWaveWasRanked(t *testing.T) {
+	m := newMarket(byUsers)
+	for i, site := range []string{"a", "b", "c"} {
+		m.declare(site, int32(10*i))
+	}
+	m.look()
+	m.expect(t, "ranked", "a rest", "b pilot 2", "c pilot 1")
+	m.begin("c")
+	m.rankings = nil // a status that was lost
+	delete(m.sites, "c")
+	m.declare("a", 99)
+	if got := m.look(); !noted(got) {
+		t.Errorf("a site that leaves has begun by the ranking, so it was made: %+v", got)
+	}
+	m.expect(t, "places stay, while the one that leaves goes out of the wave", "a rest", "b pilot 2", "c ")
 }
 
 func TestPickCanBeChangedUntilSomebodyBegins(t *testing.T) {
