@@ -43,6 +43,9 @@ func (r *Reconciler) decide(ctx context.Context, s snapshot) (decision, error) {
 		return r.peer(s, phase, site, siteID, kpi)
 	}
 	input.Capture = func(b plan.Baseline) (gate.Capture, bool) {
+		if s.kpis[b.KPI.Name] == nil {
+			return gate.Capture{Gone: true}, true
+		}
 		capture, found := r.Captures.Latest(s.key(b.KPI.Name), asks(b))
 		d.captured[b] = capture.At
 		return capture, found

@@ -27,6 +27,8 @@ type snapshot struct {
 	// plan of the rollout as the objects are now, and plans as they were frozen too.
 	plan  plan.Plan
 	plans *admit.Plans
+	// kpis are those that exist now, by name.
+	kpis  map[string]*v1alpha1.KPI
 	holds advance.Holds
 	peers peers
 	// siteGone is true when the RolloutSite does not exist any more.
@@ -92,7 +94,7 @@ func (r *Reconciler) observePlans(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	s.plan = plan.Resolve(s.rollout, objects)
+	s.plan, s.kpis = plan.Resolve(s.rollout, objects), objects.KPIs
 	s.plans, err = r.Revisions.Plans(ctx, s.rollout, s.plan, s.object)
 	return err
 }

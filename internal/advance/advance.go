@@ -49,7 +49,7 @@ type Input struct {
 	Evidence func(kpi gate.KPI) gate.Evidence
 	// Peer returns the values of another site, see gate.Facts.
 	Peer func(phase, site, siteID string, kpi gate.KPI) (samples []gate.Sample, unchanged bool)
-	// Capture returns the latest values that a baseline can be taken from, and false when there are none.
+	// Capture returns the latest values that a baseline can be taken from, or that there will be none because its KPI is gone, and false when there are none yet.
 	Capture func(b plan.Baseline) (gate.Capture, bool)
 	// Candidates returns the names of the sites that can be control sites, in the order in which they are taken.
 	Candidates func(phase string, c plan.Controls) []string

@@ -27,17 +27,18 @@ func (in Input) baselines(step *Step, phase string, wanted []plan.Baseline) (tak
 	for _, b := range wanted {
 		step.await(b)
 		capture, found := in.Capture(b)
-		fresh, age := min(freshCapture, b.KPI.Interval+shortInterval), in.Now.Sub(capture.TakenAt)
 		problem := in.lacks(b, capture)
 		switch {
-		case !found || age > fresh || age < 0:
+		case capture.Gone: // whoever creates it again has the site looked at
+			waits = true
+		case !found || !in.fresh(b, capture):
 			asks = append(asks, b)
 			if !found || problem == "" {
 				problem = b.KPI.Name + " is being measured"
 			}
 		case problem != "":
 			waits = true
-			again := capture.TakenAt.Add(fresh + time.Second)
+			again := capture.TakenAt.Add(freshFor(b) + time.Second)
 			step.WakeAt, step.NextLook = earlier(step.WakeAt, again), earlier(step.NextLook, again)
 		}
 		if problem != "" {
@@ -59,6 +60,17 @@ func (in Input) baselines(step *Step, phase string, wanted []plan.Baseline) (tak
 	return taken, false
 }
 
+// freshFor is how long a baseline can be made of captured values.
+func freshFor(b plan.Baseline) time.Duration {
+	return min(freshCapture, b.KPI.Interval+shortInterval)
+}
+
+// fresh reports whether a baseline can be made of captured values now: they are not old, nor of a clock that was ahead.
+func (in Input) fresh(b plan.Baseline, capture gate.Capture) bool {
+	age := in.Now.Sub(capture.TakenAt)
+	return age >= 0 && age <= freshFor(b)
+}
+
 func (s *Step) await(b plan.Baseline) {
 	awaits := map[string]bool{b.KPI.Name: true}
 	for kpi := range s.Awaits {
@@ -70,6 +82,9 @@ func (s *Step) await(b plan.Baseline) {
 // lacks returns why no baseline can be made of captured values, empty when one can. What it says does not change from one try to the next, so that a thousand sites that wait do not
 // write it again and again.
 func (in Input) lacks(b plan.Baseline, capture gate.Capture) string {
+	if capture.Gone {
+		return "KPI " + b.KPI.Name + " does not exist any more; create it again, or decide Skip"
+	}
 	if capture.Failed {
 		return b.KPI.Name + " could not be measured; the KPI's Ready condition says why"
 	}

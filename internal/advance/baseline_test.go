@@ -64,6 +64,7 @@ func TestAPhaseStartsOnlyWithItsBaselines(t *testing.T) {
 		"measured by a clock that was ahead":           {ptr(captured(11)), nil, waits + "sales is being measured", true},
 		"a source that failed":                         {ptr(captured(8)), func(c *gate.Capture) { c.Failed = true }, waits + failed, false},
 		"a source that failed long ago is asked again": {ptr(captured(1)), func(c *gate.Capture) { c.Failed = true }, waits + failed, true},
+		"a KPI that was deleted":                       {&gate.Capture{Gone: true}, nil, waits + "KPI sales does not exist any more; create it again, or decide Skip", false},
 		"no value for the site":                        {ptr(captured(8)), func(c *gate.Capture) { delete(c.Current.Values, "berlin") }, waits + none, false},
 		"a value under another ID":                     {ptr(captured(8)), func(c *gate.Capture) { c.Current.IDs["berlin"] = "DE-9" }, waits + none, false},
 		"a value that is not older than staleAfter":    {ptr(captured(8)), aged(15 * time.Minute), "", false},
@@ -87,7 +88,7 @@ func TestAPhaseStartsOnlyWithItsBaselines(t *testing.T) {
 			if asks := len(step.Asks) == 1; asks != tc.asks {
 				t.Errorf("asks %v", step.Asks)
 			}
-			if again := tc.capture != nil && !tc.asks; again && !step.WakeAt.Equal(tc.capture.TakenAt.Add(5*time.Minute+time.Second)) {
+			if again := tc.capture != nil && !tc.asks && !tc.capture.Gone; again && !step.WakeAt.Equal(tc.capture.TakenAt.Add(5*time.Minute+time.Second)) {
 				t.Errorf("looks again at %v", step.WakeAt)
 			}
 		})

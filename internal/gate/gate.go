@@ -173,6 +173,8 @@ type Capture struct {
 	TakenAt time.Time
 	// Failed is true when the source did not answer, as a whole or for a site.
 	Failed bool
+	// Gone is true when the KPI does not exist any more. Nothing will be captured until it is created again.
+	Gone bool
 	// Current are the values of the window that ends at At.
 	Current CrossSection
 	// Earlier are the values of the window that ended before that by the pre-trend of the baseline; empty when none was asked for.

@@ -202,12 +202,15 @@ func (h *history) recall(s gate.Sample) {
 	}
 }
 
-// Forget drops a KPI that was deleted.
+// Forget drops a KPI that was deleted. Who listens is told when something was known of it, and not again: a listener may be why it was looked at.
 func (s *Store) Forget(kpi types.NamespacedName) {
 	s.mu.Lock()
+	_, known := s.kpis[kpi]
 	delete(s.kpis, kpi)
 	s.mu.Unlock()
-	s.tell(kpi)
+	if known {
+		s.tell(kpi)
+	}
 }
 
 func (s *Store) tell(kpi types.NamespacedName) {

@@ -40,7 +40,15 @@ func ofPinned() []scenario {
 	copies := numbers("copies", "", point{longAgo, 0.5}, point{2 * hour, 0.01})
 	ready := with("migrate", func(p *v1alpha1.RolloutPhase) { p.Spec.EntryGate = &v1alpha1.LocalReference{Name: "ready"} })
 	readiness := declared(gate("ready", v1alpha1.Criterion{Name: "staff", KPI: "training", AtLeast: threshold("0.97")}))
+	cycle := windowed("cycle", v1alpha1.DirectionLowerIsBetter)
+	compared := with("migrate", func(p *v1alpha1.RolloutPhase) {
+		p.Spec.Baselines = []v1alpha1.BaselineSpec{{KPI: "cycle", Window: "30m"}}
+	})
 	return []scenario{
+		programme("a-kpi-is-deleted-before-its-baseline-is-taken", adopt(v1alpha1.AdoptNewSites), declared(cycle), numbers("cycle", "", point{longAgo, 48}), compared, lasting(5*hour),
+			at(5*minute, "KPI cycle is deleted", remove(cycle)), at(hour, "it is there again", create(cycle))),
+		programme("a-kpi-is-deleted-and-the-phase-with-its-baseline-skipped", adopt(v1alpha1.AdoptNewSites), declared(cycle), numbers("cycle", "", point{longAgo, 48}), compared, lasting(5*hour),
+			at(5*minute, "KPI cycle is deleted", remove(cycle)), decidesAt(hour, "anna", "", v1alpha1.DecisionSkip)),
 		programme("a-gate-gets-stricter-in-the-phase", stricter(45*minute), lasting(5*hour), laxer(4*hour)),
 		programme("a-gate-gets-laxer-in-the-phase", bad("hq", 20*minute, 90*minute), laxer(45*minute)),
 		programme("a-kpi-is-edited-in-the-phase", otherNumber, copies, lasting(5*hour)),

@@ -26,6 +26,9 @@ import (
 // began is when every simulation begins.
 var began = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
+// mostBusy is far more steps than any rollout here takes in one second; hundreds are seen.
+const mostBusy = 10_000
+
 // sim is one simulation.
 type sim struct {
 	scenario scenario
@@ -54,6 +57,10 @@ type sim struct {
 	watch func(change)
 	// steps, reconciles and writes of the operator are counted.
 	steps, reconciles, writes int
+	// busy counts the steps since the second began, and latest is the reconcile that began last.
+	second time.Time
+	busy   int
+	latest request
 }
 
 // now is the time by the clock of the process.
@@ -118,6 +125,17 @@ func (s *sim) boot(lag func(kind string) int) {
 func (s *sim) run() {
 	for len(s.judge.broken) == 0 && s.step() {
 		s.steps++
+		s.mustGetOn()
+	}
+}
+
+// mustGetOn notes when the operator keeps itself busy: reconciles follow each other without end, and no time passes.
+func (s *sim) mustGetOn() {
+	if now := s.clock.Now().Truncate(time.Second); !now.Equal(s.second) {
+		s.second, s.busy = now, 0
+	}
+	if s.busy++; s.busy > mostBusy {
+		s.judge.broken = append(s.judge.broken, fmt.Sprintf("reconciles have no end at %s; the latest was %s", s.clock.Now().Format(time.TimeOnly), s.latest))
 	}
 }
 
@@ -209,7 +227,7 @@ func (s *sim) enqueue(requests ...request) {
 // reconcile runs one reconcile, and does with its result what controller-runtime does.
 func (s *sim) reconcile(r request) {
 	s.queue = slices.DeleteFunc(s.queue, func(queued request) bool { return queued == r })
-	s.running = append(s.running, r)
+	s.running, s.latest = append(s.running, r), r
 	if r.controller == ofProviders {
 		s.stand(r.key)
 	}
