@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -26,6 +27,9 @@ import (
 	"github.com/crmops/rollout-operator/internal/request"
 	"github.com/crmops/rollout-operator/internal/status"
 )
+
+// concurrentRollouts is how many rollouts are looked at at a time. One that admits thousands of sites writes for minutes, and others must not wait for it.
+const concurrentRollouts = 4
 
 // Measurements are what is known of sites' values of KPIs. A measure.Store has them.
 type Measurements interface {
@@ -72,6 +76,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.AcceptanceGate{}, all, changed).
 		Watches(&v1alpha1.KPI{}, all).
 		Watches(&v1alpha1.RolloutCalendar{}, all, changed).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentRollouts}).
 		Complete(r)
 }
 

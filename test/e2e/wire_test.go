@@ -17,7 +17,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// wire lies between one manager and the API server, sees what the manager writes, and can put off an admission.
+// wire lies between one manager and the API server, sees what the manager writes, can put off an admission, and can keep writes of SiteRollouts waiting.
 type wire struct {
 	// kubeconfig is the manager's way to the API server.
 	kubeconfig string
@@ -29,6 +29,12 @@ type wire struct {
 	// cut is true from when the manager must not write any more; late is what it wrote all the same.
 	cut  bool
 	late []string
+	// stuck is the namespace whose SiteRollouts are not written until released is closed; empty for none. It is set before the manager starts.
+	stuck    string
+	released <-chan struct{}
+	// kept is closed, once, when the first of these writes has come.
+	kept chan struct{}
+	once sync.Once
 }
 
 // admission is the path of a SiteRollout itself, not of its status.
@@ -74,6 +80,9 @@ func lay(t *testing.T, name string) *wire {
 
 // ServeHTTP passes a request on, or answers it as a busy API server does.
 func (w *wire) ServeHTTP(response http.ResponseWriter, request *http.Request) {
+	if w.stuck != "" && request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/namespaces/"+w.stuck+"/siterollouts") {
+		w.keep()
+	}
 	if w.takes(request) {
 		w.next.ServeHTTP(response, request)
 		return
@@ -108,6 +117,22 @@ func (w *wire) putOff() <-chan struct{} {
 	defer w.mu.Unlock()
 	w.busy = make(chan struct{})
 	return w.busy
+}
+
+// keep lets a request wait until it is released.
+func (w *wire) keep() {
+	w.once.Do(func() { close(w.kept) })
+	<-w.released
+}
+
+// stick keeps the writes of SiteRollouts of a namespace waiting until they are released, or the test ends. The channel is closed when the first of them has come.
+func (w *wire) stick(t *testing.T, namespace string) (kept <-chan struct{}, release func()) {
+	t.Helper()
+	released := make(chan struct{})
+	release = sync.OnceFunc(func() { close(released) })
+	t.Cleanup(release)
+	w.stuck, w.kept, w.released = namespace, make(chan struct{}), released
+	return w.kept, release
 }
 
 // mustBeSilent notes what the manager writes from now on.
