@@ -78,11 +78,12 @@ func (o Owner) Write(path string, content []byte) error {
 	return nil
 }
 
-// command runs in dir, with an environment that nothing of the caller's gets into.
+// command runs in dir, with an environment that nothing of the caller's gets into. Temporary files are kept there too: a MariaDB server that starts deletes those of every other one
+// in the same directory, in the middle of their queries.
 func (o Owner) command(ctx context.Context, dir, program string, args []string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = dir
-	command.Env = []string{"HOME=" + dir, "LC_ALL=C.UTF-8", "TZ=Europe/Berlin", "PATH=" + filepath.Dir(program) + ":/usr/sbin:/usr/bin:/sbin:/bin"}
+	command.Env = []string{"HOME=" + dir, "TMPDIR=" + dir, "LC_ALL=C.UTF-8", "TZ=Europe/Berlin", "PATH=" + filepath.Dir(program) + ":/usr/sbin:/usr/bin:/sbin:/bin"}
 	if o.name != "" {
 		command.Env = append(command.Env, "USER="+o.name, "LOGNAME="+o.name)
 	}

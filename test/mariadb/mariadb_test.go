@@ -29,6 +29,23 @@ func TestAServerRunsUntilItIsStoppedAndAgain(t *testing.T) {
 	}
 }
 
+func TestServersKeepTheirTemporaryFilesApart(t *testing.T) {
+	server, err := Start(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Remove()
+	db, err := server.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var dir string
+	if err := db.QueryRowContext(t.Context(), "SELECT @@tmpdir").Scan(&dir); err != nil || dir != server.dir {
+		t.Errorf("temporary files are in %q (error %v), want them in %q", dir, err, server.dir)
+	}
+}
+
 func TestStartReportsWhyAServerDidNotStart(t *testing.T) {
 	_, err := Start(t.Context(), Options{Settings: []string{"no-such-setting=1"}})
 	if err == nil || !strings.Contains(err.Error(), "no-such-setting") {
