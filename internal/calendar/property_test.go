@@ -33,6 +33,15 @@ type scene struct {
 	spec     v1alpha1.RolloutCalendarSpec
 }
 
+// drawUsable draws until a calendar can be used, or three cannot: more than half of those that are drawn have a window that never comes.
+func drawUsable(t *rapid.T) (s scene, ok bool) {
+	for tries := 0; tries < 3 && !ok; tries++ {
+		s, ok = drawScene(t)
+	}
+	return s, ok
+}
+
+// drawScene draws a calendar. It reports false when that has a window that never comes, which is refused.
 func drawScene(t *rapid.T) (scene, bool) {
 	place := rapid.SampledFrom(around).Draw(t, "place")
 	day, err := time.Parse("2006-01-02", place.day)
@@ -99,7 +108,7 @@ func TestACalendarIsOpenInTheMinutesInWhichASlowExpansionIs(t *testing.T) {
 	drawnAtAll, used := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		drawnAtAll++
-		s, ok := drawScene(t)
+		s, ok := drawUsable(t)
 		if !ok {
 			return
 		}
@@ -119,7 +128,7 @@ func TestACalendarIsOpenInTheMinutesInWhichASlowExpansionIs(t *testing.T) {
 			}
 		}
 	})
-	if used < drawnAtAll/3 {
+	if used < drawnAtAll/2 {
 		t.Errorf("only %d of %d drawn calendars could be used", used, drawnAtAll)
 	}
 }
