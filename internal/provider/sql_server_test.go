@@ -25,8 +25,8 @@ type database struct {
 	cfg SQLConfig
 	// admin is allowed everything.
 	admin *sql.DB
-	// theirs counts the connections of user kpi, busy those of them that run a query.
-	theirs, busy string
+	// theirs counts the connections of user kpi, busy those of them that run a query, and asleep those that are in the middle of one that sleeps.
+	theirs, busy, asleep string
 	// sleeping is a query that takes seconds; endless has more rows than anybody can read; wide has one row of megabytes.
 	sleeping      func(seconds string) string
 	endless, wide string
@@ -80,6 +80,7 @@ func TestARealPostgreSQL(t *testing.T) {
 		cfg:      SQLConfig{Engine: PostgreSQL, Address: server.Address(), Database: "postgres", Username: "kpi", Password: secretPassword, CA: c.ours.pem},
 		theirs:   "SELECT count(*) FROM pg_stat_activity WHERE usename = 'kpi'",
 		busy:     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'kpi' AND state = 'active'",
+		asleep:   "SELECT count(*) FROM pg_stat_activity WHERE usename = 'kpi' AND wait_event = 'PgSleep'",
 		sleeping: func(seconds string) string { return "SELECT 'a' AS site, 1 AS value FROM pg_sleep(" + seconds + ")" },
 		endless:  "SELECT n AS site, n AS value FROM (SELECT generate_series(1, 1000000000000) AS n) AS t",
 		wide:     "SELECT 'a' AS site, repeat('1', 40000000) AS value",
@@ -127,6 +128,7 @@ func TestARealMariaDB(t *testing.T) {
 		cfg:      SQLConfig{Engine: MySQL, Address: server.Address(), Database: "crm", Username: "kpi", Password: secretPassword, CA: c.ours.pem},
 		theirs:   "SELECT count(*) FROM information_schema.processlist WHERE user = 'kpi'",
 		busy:     "SELECT count(*) FROM information_schema.processlist WHERE user = 'kpi' AND command IN ('Query', 'Execute')",
+		asleep:   "SELECT count(*) FROM information_schema.processlist WHERE user = 'kpi' AND state = 'User sleep'",
 		sleeping: func(seconds string) string { return "SELECT 'a' AS site, SLEEP(" + seconds + ") AS value" },
 		endless:  "SELECT seq AS site, seq AS value FROM seq_1_to_1000000000000",
 		wide:     "SELECT 'a' AS site, repeat('1', 10000000) AS value",
