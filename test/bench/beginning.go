@@ -21,7 +21,7 @@ func (s *stage) begin(ctx context.Context) error {
 	return s.release(ctx)
 }
 
-// join waits until every site has joined the rollout, and waits to begin.
+// join waits until every site has joined the rollout, and waits to begin, and until every site's object has been looked at: that is written down, and is no part of what follows.
 func (s *stage) join(ctx context.Context) error {
 	within := s.programme.within()
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("the sites did not join within %s", within))
@@ -31,8 +31,16 @@ func (s *stage) join(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		waits := func(story crmv1.SiteRollout) bool { return story.Status.State == crmv1.SiteWaiting }
-		return len(stories) == len(s.programme.states()) && !slices.ContainsFunc(stories, func(story crmv1.SiteRollout) bool { return !waits(story) }), nil
+		moves := func(story crmv1.SiteRollout) bool { return story.Status.State != crmv1.SiteWaiting }
+		if len(stories) != len(s.programme.states()) || slices.ContainsFunc(stories, moves) {
+			return false, nil
+		}
+		var sites crmv1.RolloutSiteList
+		if err := s.client.List(ctx, &sites, client.InNamespace(namespace)); err != nil {
+			return false, fmt.Errorf("read the sites: %w", err)
+		}
+		unseen := func(site crmv1.RolloutSite) bool { return site.Status.ObservedGeneration != site.Generation }
+		return !slices.ContainsFunc(sites.Items, unseen), nil
 	})
 }
 
