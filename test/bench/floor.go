@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -180,12 +181,18 @@ func (s *stage) admissions(site *crmv1.SiteRollout, spec crmv1.SiteRolloutSpec, 
 func (s *stage) reports(site *crmv1.SiteRollout, status crmv1.SiteRolloutStatus, count int) script {
 	var all script
 	for i := range count {
-		// A story in the end is shorter than it was in between, by what the phase of then was measured at: the step that follows makes up for it.
-		part := upTo(status, min((i+1)*len(status.Transitions)/count+1, len(status.Transitions)))
+		part := upTo(status, stepsBy(i, count, len(status.Transitions)))
 		part.Message = fmt.Sprintf("%s (%d)", part.Message, i)
 		all = append(all, func(ctx context.Context) error { return s.patch(ctx, site, map[string]any{"status": part}, true) })
 	}
 	return all
+}
+
+// stepsBy is how many steps of a story stand in the patch with an index, out of so many. The first step, that the site joined, was written before the course; so the first patch has two,
+// the last one has all.
+func stepsBy(index, patches, steps int) int {
+	const joined = 1
+	return joined + int(math.Ceil(float64((index+1)*(steps-joined))/float64(patches)))
 }
 
 // upTo is the status of a site after the first of its steps.

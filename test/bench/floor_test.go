@@ -49,6 +49,26 @@ func TestSeriesOfWritesAreMixedAndKeepTheirOrder(t *testing.T) {
 	}
 }
 
+func TestPatchesOfTheFloorHaveTheStepsOfTheCourse(t *testing.T) {
+	for name, test := range map[string]struct {
+		patches, steps int
+		want           []int
+	}{
+		"one for each step after joining":        {6, 7, []int{2, 3, 4, 5, 6, 7}},
+		"refused ones are made again":            {9, 7, []int{2, 3, 3, 4, 5, 5, 6, 7, 7}},
+		"fewer, when two steps went into one":    {3, 7, []int{3, 5, 7}},
+		"a story in which nothing happens after": {2, 1, []int{1, 1}},
+	} {
+		var got []int
+		for i := range test.patches {
+			got = append(got, stepsBy(i, test.patches, test.steps))
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestAStatusUpToAStepHasWhatWasThereThen(t *testing.T) {
 	status := crmv1.SiteRolloutStatus{
 		Transitions: []crmv1.Transition{{Sequence: 1}, {Sequence: 2, Phase: "a", Attempt: 1}, {Sequence: 3, Phase: "a", Attempt: 1}, {Sequence: 4, Phase: "b", Attempt: 1}, {Sequence: 5, Phase: "b", Attempt: 1}},
