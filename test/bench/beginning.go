@@ -31,8 +31,8 @@ func (s *stage) join(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		moves := func(story crmv1.SiteRollout) bool { return story.Status.State != crmv1.SiteWaiting }
-		if len(stories) != len(s.programme.states()) || slices.ContainsFunc(stories, moves) {
+		unready := func(story crmv1.SiteRollout) bool { return story.Status.State != crmv1.SiteWaiting }
+		if len(stories) != len(s.programme.states()) || slices.ContainsFunc(stories, unready) {
 			return false, nil
 		}
 		var sites crmv1.RolloutSiteList

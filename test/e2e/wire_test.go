@@ -29,12 +29,8 @@ type wire struct {
 	// cut is true from when the manager must not write any more; late is what it wrote all the same.
 	cut  bool
 	late []string
-	// stuck is the namespace whose SiteRollouts are not written until released is closed; empty for none. It is set before the manager starts.
-	stuck    string
-	released <-chan struct{}
-	// kept is closed, once, when the first of these writes has come.
-	kept chan struct{}
-	once sync.Once
+	// keep returns when a request may go on; nil when all may. It is set before the manager starts.
+	keep func(*http.Request)
 }
 
 // admission is the path of a SiteRollout itself, not of its status.
@@ -80,8 +76,8 @@ func lay(t *testing.T, name string) *wire {
 
 // ServeHTTP passes a request on, or answers it as a busy API server does.
 func (w *wire) ServeHTTP(response http.ResponseWriter, request *http.Request) {
-	if w.stuck != "" && request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/namespaces/"+w.stuck+"/siterollouts") {
-		w.keep()
+	if w.keep != nil {
+		w.keep(request)
 	}
 	if w.takes(request) {
 		w.next.ServeHTTP(response, request)
@@ -119,20 +115,20 @@ func (w *wire) putOff() <-chan struct{} {
 	return w.busy
 }
 
-// keep lets a request wait until it is released.
-func (w *wire) keep() {
-	w.once.Do(func() { close(w.kept) })
-	<-w.released
-}
-
 // stick keeps the writes of SiteRollouts of a namespace waiting until they are released, or the test ends. The channel is closed when the first of them has come.
 func (w *wire) stick(t *testing.T, namespace string) (kept <-chan struct{}, release func()) {
 	t.Helper()
-	released := make(chan struct{})
+	came, released := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(came) })
 	release = sync.OnceFunc(func() { close(released) })
 	t.Cleanup(release)
-	w.stuck, w.kept, w.released = namespace, make(chan struct{}), released
-	return w.kept, release
+	w.keep = func(request *http.Request) {
+		if request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/namespaces/"+namespace+"/siterollouts") {
+			first()
+			<-released
+		}
+	}
+	return came, release
 }
 
 // mustBeSilent notes what the manager writes from now on.
