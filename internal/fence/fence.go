@@ -7,6 +7,7 @@ package fence
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -84,7 +85,8 @@ func (w watched) write(record resourcelock.LeaderElectionRecord, send func() err
 	return err
 }
 
-// Transport returns a transport that refuses to send writes while the fence is closed. It is asked at the last moment, when a client has done with waiting for its turn.
+// Transport returns a transport that refuses to send writes while the fence is closed. It is asked when a client has done with waiting for its turn, and again when there is a connection
+// and the write's body is sent: to get one may take long, and a process may be paused meanwhile. A write without a body, which no client of the API server makes, is asked for once.
 func (f *Fence) Transport(next http.RoundTripper) http.RoundTripper {
 	return transport{next: next, fence: f}
 }
@@ -96,14 +98,50 @@ type transport struct {
 
 // RoundTrip sends a request, or refuses it.
 func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	if !writes(request) || t.fence.Open() {
+	if !writes(request) {
 		return t.next.RoundTrip(request)
+	}
+	if t.fence.Open() {
+		return t.next.RoundTrip(t.fence.guard(request))
 	}
 	var failure error
 	if request.Body != nil {
 		failure = request.Body.Close()
 	}
 	return nil, errors.Join(ErrLeaseNotHeld, failure)
+}
+
+// guard returns a request that cannot be sent whole while the fence is closed. An API server does nothing with a part of one.
+func (f *Fence) guard(request *http.Request) *http.Request {
+	if request.Body == nil || request.Body == http.NoBody {
+		return request
+	}
+	guarded := request.WithContext(request.Context()) // a transport must not change what it is given
+	guarded.Body = body{request.Body, f}
+	if again := request.GetBody; again != nil {
+		guarded.GetBody = func() (io.ReadCloser, error) {
+			whole, err := again()
+			if err != nil {
+				return nil, err
+			}
+			return body{whole, f}, nil
+		}
+	}
+	return guarded
+}
+
+// body is that of a write.
+type body struct {
+	io.ReadCloser
+	fence *Fence
+}
+
+// Read fails while the fence is closed, and the request with it.
+func (b body) Read(p []byte) (int, error) {
+	if !b.fence.Open() {
+		return 0, ErrLeaseNotHeld
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // writes reports whether a request changes something on an API server. A review is a question, though it is sent like a write.

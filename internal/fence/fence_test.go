@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	clocktesting "k8s.io/utils/clock/testing"
 
@@ -140,5 +142,49 @@ func TestOnlyWritesAreKeptBack(t *testing.T) {
 		if err := try(method, sites); err != nil {
 			t.Errorf("%s with an open fence: %v", method, err)
 		}
+	}
+}
+
+func TestAWriteThatWaitsForAConnectionIsKeptBackWhenItsTimeIsOut(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
+		t.Run(name, func(t *testing.T) {
+			var carriedOut []string
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if content, err := io.ReadAll(r.Body); err == nil {
+					carriedOut = append(carriedOut, r.Proto+" "+string(content))
+				}
+			}))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			clock := clocktesting.NewFakePassiveClock(time.Now())
+			f := fence.New(lasts, clock)
+			send := func(content string, waits time.Duration) error {
+				if err := f.Watch(&lock{during: func() {}}).Update(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
+					t.Fatal(err)
+				}
+				wire := server.Client().Transport.(*http.Transport).Clone()
+				defer wire.CloseIdleConnections()
+				dial := wire.DialContext
+				wire.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+					clock.SetTime(clock.Now().Add(waits))
+					return dial(ctx, network, address)
+				}
+				response, err := (&http.Client{Transport: f.Transport(wire)}).Post(server.URL, "application/json", strings.NewReader(content))
+				if err != nil {
+					return err
+				}
+				return response.Body.Close()
+			}
+			if err := send("in time", lasts-1); err != nil {
+				t.Error(err)
+			}
+			if err := send("too late", lasts); !errors.Is(err, fence.ErrLeaseNotHeld) {
+				t.Errorf("too late: %v", err)
+			}
+			server.Close() // waits for what it has been sent
+			if diff := cmp.Diff([]string{name + " in time"}, carriedOut); diff != "" {
+				t.Errorf("carried out (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
