@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -74,11 +76,17 @@ func lay(t *testing.T, name string) *wire {
 	return w
 }
 
-// ServeHTTP passes a request on, or answers it as a busy API server does.
+// ServeHTTP passes a request on when it has come whole, or answers it as a busy API server does.
 func (w *wire) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	if w.keep != nil {
 		w.keep(request)
 	}
+	content, err := io.ReadAll(request.Body)
+	if err != nil { // the sender gave it up: nobody can carry out a part of a request
+		http.Error(response, err.Error(), http.StatusBadRequest)
+		return
+	}
+	request.Body = io.NopCloser(bytes.NewReader(content))
 	if w.takes(request) {
 		w.next.ServeHTTP(response, request)
 		return
